@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Ends a host by exit, without close, while 100 TLS requests are open: no run may crash or hang.
+
+Usage: check_exit.py GUEST_EXIT POSTHASTE_RECEIVER RUNS
+"""
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REQUESTS = 100
+HOWS = ("exit", "return", "thread")
+# From the middle of the handshakes to long after them.
+WAITS_US = (0, 1000, 5000, 20000, 60000, 150000)
+
+
+def start_receiver(command, folder):
+    port_file = folder / "port"
+    process = subprocess.Popen([command, "--tls", "--certificates", str(folder), "--port-file", str(port_file),
+                                "--rule", "stop-at=before-head;stop-action=hang"], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 10
+    while not (port_file.exists() and port_file.read_text().strip()):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit("the receiver did not start")
+        time.sleep(0.01)
+    return process, int(port_file.read_text())
+
+
+def main():
+    guest, receiver_command, runs = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        receiver, port = start_receiver(receiver_command, Path(folder))
+        try:
+            for i in range(runs):
+                how, wait = HOWS[i % len(HOWS)], WAITS_US[i // len(HOWS) % len(WAITS_US)]
+                result = subprocess.run([guest, f"https://localhost:{port}", f"{folder}/ca.pem", str(REQUESTS), how,
+                                         str(wait)], text=True, capture_output=True, check=False)
+                if result.returncode or result.stderr:
+                    failed += 1
+                    ending = (signal.Signals(-result.returncode).name if result.returncode < 0
+                              else f"status {result.returncode}")
+                    print(f"run {i} ({how} after {wait} us): {ending}\n{result.stdout}{result.stderr}")
+        finally:
+            receiver.terminate()
+            receiver.wait()
+    print(f"{runs} exits with {REQUESTS} TLS requests open, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
