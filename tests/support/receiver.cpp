@@ -18,6 +18,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "receiver_connection.h"
+
 namespace posthaste::testing {
 namespace {
 

@@ -24,7 +24,6 @@
 
 #include "certificates.h"
 #include "receiver_body.h"
-#include "receiver_connection.h"
 #include "receiver_log.h"
 #include "receiver_rules.h"
 
@@ -45,10 +44,9 @@ struct ReceiverOptions {
   std::optional<ReceiverTls> tls = {};
   bool record_bodies = true;     // false for high volume: bodies are only counted and hashed
   size_t records_max = 100'000;  // requests beyond it are counted in the totals only
-  int socket_buffer_bytes =
-      0;  // SO_RCVBUF; 0: the system's choice. Small makes uploads stall early
-  std::string event_marker =
-      "{\"msys\":";  // what Request::event_count counts; must not overlap itself
+  int socket_buffer_bytes = 0;   // SO_RCVBUF, small makes uploads stall early; 0: the system's
+  // What Request::event_count counts; it must not overlap itself.
+  std::string event_marker = "{\"msys\":";
   // Called with every complete request, body included if kept, before it is answered. On connection
   // threads, several at a time.
   std::function<void(const Request&)> on_request = {};

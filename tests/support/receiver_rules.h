@@ -54,8 +54,9 @@ struct Intake {
   bool never_read = false;          // reads no byte of the body, keeps the connection
   bool answer_continue = true;      // false: `Expect: 100-continue` gets no interim answer
   Clock::duration read_delay = {};  // stands still this long before the body
-  std::optional<uint64_t> reset_after_bytes;  // resets once that much of the body was read
-  std::optional<uint64_t> body_bytes_max;     // a longer body gets 413 at once, unread, and a close
+  std::optional<uint64_t> reset_after_bytes = {};  // resets once that much of the body was read
+  std::optional<uint64_t> body_bytes_max =
+      {};  // a longer body gets 413 at once, unread, and a close
 
   bool is_default() const;
 };
@@ -64,14 +65,14 @@ struct Intake {
 // is not the default is decided on the head, and its reply is not used; every other rule on the
 // complete body. Of each kind, the first rule that matches wins.
 struct Rule {
-  std::string path;                     // exact, or a prefix when it ends in '*'; empty: every path
-  std::string marker;                   // the body contains it; never together with an intake
-  std::optional<uint64_t> larger_than;  // the body has more bytes than this
-  uint64_t first = 0;                   // only the first n requests that match so far; 0: all
-  uint64_t every = 0;                   // only each n-th request that matches so far; 0: all
-  std::vector<int> statuses;            // one per request in turn, the last for all later ones
-  Intake intake;
-  Reply reply;
+  std::string path = {};    // exact, or a prefix when it ends in '*'; empty: every path
+  std::string marker = {};  // the body contains it; never together with an intake
+  std::optional<uint64_t> larger_than = {};  // the body has more bytes than this
+  uint64_t first = 0;                        // only the first n requests that match so far; 0: all
+  uint64_t every = 0;                        // only each n-th request that matches so far; 0: all
+  std::vector<int> statuses = {};            // one per request in turn, the last for all later ones
+  Intake intake = {};
+  Reply reply = {};
 };
 
 // Reads `key=value` pairs separated by ';', for example
