@@ -15,10 +15,10 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 HEAD = """\
 # Configuration
 
-Every key is text: `posthaste_conf_set(conf, "batch.max_age", "30s", error)`. Units are written in the value: `ms`, `s`,
-`m` or `min`, `h`, `d` for times, `KiB`, `MiB`, `GiB` for sizes, `true` or `false` for switches. Keys of scope *webhook* are
-defaults in the engine's configuration and can be set for each webhook with `posthaste_webhook_set`. A key *may change*
-at `new` (fixed by `posthaste_new`), at `start` (until `posthaste_start`) or `live` (with `posthaste_set`, any time).
+Every key is text: `posthaste_conf_set(conf, "batch.max_age", "30s", error)`. Units are written in the value, such as
+`500ms`, `30s`, `4h`, `64KiB`, `16MiB`; switches are `on` or `off`. Keys of scope *webhook* are defaults in the engine's
+configuration and can be set for each webhook with `posthaste_webhook_set`. A key *may change* at `new` (fixed by
+`posthaste_new`), at `start` (until `posthaste_start`) or `live` (with `posthaste_set`, any time).
 
 This page is generated from the library's property table by `scripts/generate_docs.py`; a test compares it.
 """
