@@ -1,0 +1,76 @@
+# Functions that demo.sh, test.sh and .ci/run share: install what is missing, configure and build one preset.
+# Sourced by bash scripts that use `set -euo pipefail`; it changes nothing by being sourced.
+
+POSTHASTE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+# Prints one line to stderr and ends the script.
+die() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+# Prints the packages of the given groups of scripts/packages.txt.
+list_packages() {
+  local group
+  for group in "$@"; do
+    awk -v group="$group" '$1 == group { print $2 }' "$POSTHASTE_ROOT/scripts/packages.txt"
+  done
+}
+
+# Prints those of the given packages that are not installed.
+missing_packages() {
+  local package
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+  done
+}
+
+# Runs a command as root, through sudo where needed.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "installing packages needs root or sudo: $*"
+  fi
+}
+
+# install_missing_packages [group...]: installs what is missing of the groups (default: build); no-op and offline when
+# all are there. The package index is fetched only if the first try fails, which is what a fresh machine needs.
+install_missing_packages() {
+  local packages missing log
+  [ $# -gt 0 ] || set -- build
+  packages=$(list_packages "$@")
+  [ -n "$packages" ] || die "no such package group: $*"
+  # Word splitting is wanted: one package a line.
+  missing=$(missing_packages $packages)
+  [ -n "$missing" ] || return 0
+  echo "installing $(echo "$missing" | wc -l) Debian packages:" $missing
+  log=$(mktemp)
+  local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends)
+  if ! as_root "${install[@]}" $missing >"$log" 2>&1; then
+    if ! { as_root apt-get update -q && as_root "${install[@]}" $missing; } >"$log" 2>&1; then
+      tail -n 20 "$log" >&2
+      rm -f "$log"
+      die "apt-get could not install the packages above"
+    fi
+  fi
+  rm -f "$log"
+}
+
+# configure_and_build <preset> [target...]: builds into build/<preset>; all targets when none is named. Quiet: the
+# output goes to build/<preset>.log, whose end is shown when something fails.
+configure_and_build() {
+  local preset=$1 directory=$POSTHASTE_ROOT/build/$1 log=$POSTHASTE_ROOT/build/$1.log
+  shift
+  local targets=()
+  [ $# -eq 0 ] || targets=(--target "$@")
+  mkdir -p "$POSTHASTE_ROOT/build"
+  echo "building ${directory#"$POSTHASTE_ROOT/"}${*:+ ($*)} ..."
+  if ! (cd "$POSTHASTE_ROOT" && cmake --preset "$preset" -B "$directory" &&
+    cmake --build "$directory" "${targets[@]}") >"$log" 2>&1; then
+    grep -E -A5 '(error|Error|FAILED)' "$log" | tail -n 40 >&2 || tail -n 40 "$log" >&2
+    die "the build failed; the whole output is in ${log#"$POSTHASTE_ROOT/"}"
+  fi
+}
