@@ -1,0 +1,465 @@
+#include "config/property_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "config/text_rules.h"
+#include "config/value_text.h"
+#include "core/limits.h"
+
+namespace posthaste::config {
+
+namespace {
+
+using core::DeliverySettings;
+using core::Duration;
+using core::EngineSettings;
+using core::ErrorCode;
+using core::Result;
+
+constexpr uint64_t kSecond = 1000;
+constexpr uint64_t kMinute = 60 * kSecond;
+constexpr uint64_t kHour = 60 * kMinute;
+constexpr uint64_t kDay = 24 * kHour;
+constexpr uint64_t kKiB = uint64_t{1} << 10;
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+constexpr uint64_t kGiB = uint64_t{1} << 30;
+constexpr uint64_t kTiB = uint64_t{1} << 40;
+
+constexpr size_t kScheduleStepsMax = 64;
+constexpr std::string_view kMomentumName = "momentum";
+constexpr std::string_view kMomentumLadder = "1m,5m,30m,60m";  // the delay queues of the original
+
+constexpr Choice kJitters[] = {{"none", static_cast<uint64_t>(core::RetryJitter::None)},
+                               {"equal", static_cast<uint64_t>(core::RetryJitter::Equal)}};
+constexpr Choice kAccepts[] = {{"200", static_cast<uint64_t>(core::VerifyAccept::Only200)},
+                               {"2xx", static_cast<uint64_t>(core::VerifyAccept::Any2xx)}};
+constexpr Choice kProxies[] = {{"none", 0}, {"env", 1}};
+constexpr Choice kLogLevels[] = {
+    {"off", 0}, {"error", 1}, {"warning", 2}, {"info", 3}, {"debug", 4}};
+constexpr Choice kReportKinds[] = {
+    {"delivered", 1u << 1}, {"retrying", 1u << 2}, {"dropped", 1u << 3}, {"state", 1u << 4},
+    {"ticket", 1u << 5},    {"overflow", 1u << 6}, {"log", 1u << 7}};
+
+// Storing: one binding per pointer to member.
+
+template <typename Field>
+constexpr Scope scope_of(Field EngineSettings::*) {
+  return Scope::Engine;
+}
+template <typename Field>
+constexpr Scope scope_of(Field DeliverySettings::*) {
+  return Scope::Webhook;
+}
+template <typename Field>
+auto& field_of(auto& settings, Field EngineSettings::*member) {
+  return settings.*member;
+}
+template <typename Field>
+auto& field_of(auto& settings, Field DeliverySettings::*member) {
+  return settings.webhook.*member;
+}
+
+// Numbers of every width, truth values and enumerations are kept as uint64_t; parsing has checked
+// the range.
+template <typename Field>
+struct Form {
+  using Type = uint64_t;
+};
+template <>
+struct Form<Duration> {
+  using Type = Duration;
+};
+template <>
+struct Form<std::string> {
+  using Type = std::string;
+};
+template <>
+struct Form<std::vector<Duration>> {
+  using Type = std::vector<Duration>;
+};
+
+template <auto Member>
+void store_member(EngineSettings& settings, const Value& value) {
+  auto& field = field_of(settings, Member);
+  using Field = std::remove_reference_t<decltype(field)>;
+  field = static_cast<Field>(std::get<typename Form<Field>::Type>(value));
+}
+
+template <auto Member>
+Value load_member(const EngineSettings& settings) {
+  const auto& field = field_of(settings, Member);
+  using Field = std::remove_cvref_t<decltype(field)>;
+  return static_cast<typename Form<Field>::Type>(field);
+}
+
+template <auto Member>
+constexpr Binding kIn = {scope_of(Member), &store_member<Member>, &load_member<Member>};
+
+// Rows: one maker per type.
+
+constexpr std::string_view kTimeUnitNames = "ms, s, m, h, d";
+constexpr std::string_view kSizeUnitNames = "B, KiB, MiB, GiB, TiB";
+
+constexpr Property duration(std::string_view key, const Binding& in, uint64_t minimum_ms,
+                            uint64_t maximum_ms, Change change, std::string_view help) {
+  return {key,     PropertyType::Duration, change, minimum_ms, maximum_ms, {},
+          nullptr, kTimeUnitNames,         help,   in};
+}
+constexpr Property size(std::string_view key, const Binding& in, uint64_t minimum, uint64_t maximum,
+                        Change change, std::string_view help) {
+  return {key, PropertyType::Size, change, minimum, maximum, {}, nullptr, kSizeUnitNames, help, in};
+}
+constexpr Property count(std::string_view key, const Binding& in, uint64_t minimum,
+                         uint64_t maximum, std::string_view unit, Change change,
+                         std::string_view help) {
+  return {key, PropertyType::Count, change, minimum, maximum, {}, nullptr, unit, help, in};
+}
+constexpr Property boolean(std::string_view key, const Binding& in, Change change,
+                           std::string_view help) {
+  return {key, PropertyType::Boolean, change, 0, 1, {}, nullptr, "", help, in};
+}
+constexpr Property choice(std::string_view key, const Binding& in, std::span<const Choice> choices,
+                          Change change, std::string_view help) {
+  return {key, PropertyType::Choice, change, 0, 0, choices, nullptr, "", help, in};
+}
+constexpr Property text(std::string_view key, const Binding& in, uint64_t minimum, uint64_t maximum,
+                        bool (*accepts)(std::string_view), Change change, std::string_view help) {
+  return {key, PropertyType::Text, change, minimum, maximum, {}, accepts, "", help, in};
+}
+constexpr Property schedule(std::string_view key, const Binding& in, uint64_t minimum_ms,
+                            uint64_t maximum_ms, Change change, std::string_view help) {
+  return {key,     PropertyType::Schedule, change, minimum_ms, maximum_ms, {},
+          nullptr, kTimeUnitNames,         help,   in};
+}
+constexpr Property kinds(std::string_view key, const Binding& in, Change change,
+                         std::string_view help) {
+  return {key, PropertyType::Kinds, change, 0, 0, kReportKinds, nullptr, "", help, in};
+}
+
+// In later releases ranges may grow and keys may become changeable, never the reverse.
+constexpr Property kProperties[] = {
+    count("batch.max_events", kIn<&DeliverySettings::batch_max_events>, 1, 1'000'000, "events",
+          Change::Live, "A batch is sealed when it holds this many events."),
+    duration("batch.max_age", kIn<&DeliverySettings::batch_max_age>, 1, kDay, Change::Live,
+             "A batch is sealed this long after its first event."),
+    size("batch.max_bytes", kIn<&DeliverySettings::batch_max_bytes>, kKiB, kGiB, Change::Live,
+         "A batch is sealed before its body would grow beyond this."),
+
+    duration("connect.timeout", kIn<&DeliverySettings::connect_timeout>, 1, kHour, Change::Live,
+             "Longest time from the look-up of the host name to the end of the TLS handshake."),
+    duration("request.timeout", kIn<&DeliverySettings::request_timeout>, 1, kHour, Change::Live,
+             "Longest time from the last byte sent to the last byte of the answer, and longest "
+             "time the upload may stand still."),
+    duration("request.max_time", kIn<&DeliverySettings::request_max_time>, 1, kDay, Change::Live,
+             "Longest time of a whole attempt."),
+    count("request.max_in_flight", kIn<&DeliverySettings::request_max_in_flight>, 1, 256,
+          "requests", Change::Live,
+          "Requests that may run at the same time to one endpoint; 1 keeps batches in order."),
+    boolean("request.keep_alive", kIn<&DeliverySettings::request_keep_alive>, Change::Live,
+            "Whether a connection serves more than one request."),
+
+    duration("retry.base", kIn<&DeliverySettings::retry_base>, 1, kDay, Change::Live,
+             "Delay before the second attempt; it doubles with each further one."),
+    duration("retry.max", kIn<&DeliverySettings::retry_max>, 1, 7 * kDay, Change::Live,
+             "Longest delay between two attempts."),
+    choice("retry.jitter", kIn<&DeliverySettings::retry_jitter>, kJitters, Change::Live,
+           "With equal, a delay is drawn at random from its upper half."),
+    duration("retry.max_age", kIn<&DeliverySettings::retry_max_age>, 1, 30 * kDay, Change::Live,
+             "A batch that could not be delivered for this long is given up."),
+    schedule("retry.schedule", kIn<&DeliverySettings::retry_schedule>, 1, 7 * kDay, Change::Live,
+             "Delays to use instead of the doubling ones, the last repeating; momentum stands for "
+             "1m,5m,30m,60m."),
+
+    duration("webhook.activation_delay", kIn<&DeliverySettings::activation_delay>, 0, kDay,
+             Change::Live, "A created webhook takes events from this long after its creation."),
+    boolean("verify", kIn<&DeliverySettings::verify>, Change::Live,
+            "Whether creation and a change of target send a test POST first."),
+    choice("verify.accept", kIn<&DeliverySettings::verify_accept>, kAccepts, Change::Live,
+           "Statuses that let the test POST pass."),
+    text("auth.header", kIn<&DeliverySettings::auth_header>, 1, 128, is_auth_header, Change::Live,
+         "Name of the header that carries a webhook's auth_token."),
+    text("tls.ca_file", kIn<&DeliverySettings::tls_ca_file>, 0, 4096, is_plain_text, Change::Live,
+         "File of PEM certificates to trust instead of the system's; empty means the system's."),
+    boolean("tls.verify", kIn<&DeliverySettings::tls_verify>, Change::Live,
+            "Whether certificate and host name of an https target are checked."),
+    choice("proxy", kIn<&DeliverySettings::environment_proxy>, kProxies, Change::Live,
+           "With env, http_proxy and its relatives in the environment are honoured."),
+    size("webhook.max_waiting_bytes", kIn<&DeliverySettings::max_waiting_bytes>, 4 * kKiB, kTiB,
+         Change::Live, "Memory for the batches of one webhook that wait to be sent."),
+
+    size("event.max_bytes", kIn<&EngineSettings::event_max_bytes>, 64, core::kEventSizeMax,
+         Change::Start, "Largest payload of one event."),
+    size("intake.max_bytes", kIn<&EngineSettings::intake_max_bytes>, 4 * kMiB, kTiB, Change::New,
+         "Memory for events that were pushed and not yet routed or sent; push answers queue full "
+         "beyond it."),
+    size("waiting.max_bytes", kIn<&EngineSettings::waiting_max_bytes>, 4 * kKiB, kTiB, Change::Live,
+         "Memory for the waiting batches of all webhooks together."),
+    count("connections.max", kIn<&EngineSettings::connections_max>, 2, 65'536, "connections",
+          Change::Start, "Connections of the engine; endpoints in trouble get at most half."),
+    count("verify.max_in_flight", kIn<&EngineSettings::verify_max_in_flight>, 1, 256, "requests",
+          Change::Live, "Test POSTs that may run at the same time, apart from deliveries."),
+    size("report.max_bytes", kIn<&EngineSettings::report_max_bytes>, 64 * kKiB, kGiB, Change::Live,
+         "Memory for reports that wait to be polled."),
+    kinds("report.kinds", kIn<&EngineSettings::report_kinds>, Change::Live,
+          "Kinds of reports to make."),
+    choice("log.level", kIn<&EngineSettings::log_level>, kLogLevels, Change::Live,
+           "Least urgent lines of the log that are made."),
+    choice("log.reports", kIn<&EngineSettings::log_reports>, kLogLevels, Change::Live,
+           "Least urgent lines of the log that are delivered as reports."),
+    duration("attempts.max_age", kIn<&EngineSettings::attempts_max_age>, kSecond, 30 * kDay,
+             Change::Live, "How long the log of attempts remembers one."),
+    size("attempts.max_bytes", kIn<&EngineSettings::attempts_max_bytes>, 64 * kKiB, kGiB,
+         Change::Live, "Memory for the log of attempts."),
+    count("random.seed", kIn<&EngineSettings::random_seed>, 0, std::numeric_limits<uint64_t>::max(),
+          "", Change::Start, "Seed of the random numbers; 0 takes one from the operating system."),
+};
+
+// Parsing and formatting, per type.
+
+std::optional<uint64_t> within(const Property& property, std::optional<uint64_t> number) {
+  if (!number || *number < property.minimum || *number > property.maximum) return std::nullopt;
+  return number;
+}
+
+std::optional<Value> as_number(std::optional<uint64_t> number) {
+  if (!number) return std::nullopt;
+  return Value(*number);
+}
+
+Duration from_ms(uint64_t length_ms) {
+  return std::chrono::milliseconds(static_cast<int64_t>(length_ms));
+}
+
+std::optional<Value> parse_text(const Property& property, std::string_view text) {
+  if (text.size() < property.minimum || text.size() > property.maximum) return std::nullopt;
+  if (!property.accepts(text)) return std::nullopt;
+  return Value(std::string(text));
+}
+
+std::optional<Value> parse_schedule(const Property& property, std::string_view text) {
+  std::vector<Duration> steps;
+  if (text == "none") return Value(steps);
+  for (const std::string_view item : split_list(text == kMomentumName ? kMomentumLadder : text)) {
+    const std::optional<uint64_t> step_ms = within(property, parse_ms(item));
+    if (!step_ms || steps.size() == kScheduleStepsMax) return std::nullopt;
+    steps.push_back(from_ms(*step_ms));
+  }
+  return Value(std::move(steps));
+}
+
+std::optional<uint64_t> find_choice(const Property& property, std::string_view name) {
+  const auto found = std::find_if(property.choices.begin(), property.choices.end(),
+                                  [name](const Choice& choice) { return choice.name == name; });
+  if (found == property.choices.end()) return std::nullopt;
+  return found->number;
+}
+
+uint64_t known_kinds() {
+  uint64_t kinds = 0;
+  for (const Choice& kind : kReportKinds) kinds |= kind.number;
+  return kinds;
+}
+
+std::optional<Value> parse_kinds(const Property& property, std::string_view text) {
+  if (text == "none") return Value(uint64_t{0});
+  if (text == "all") return Value(uint64_t{core::kAllReportKinds});
+  uint64_t kinds = 0;
+  for (const std::string_view item : split_list(text)) {
+    const std::optional<uint64_t> kind = find_choice(property, item);
+    if (!kind) return std::nullopt;
+    kinds |= *kind;
+  }
+  return Value(kinds == known_kinds() ? uint64_t{core::kAllReportKinds} : kinds);
+}
+
+std::optional<Value> parse(const Property& property, std::string_view text) {
+  switch (property.type) {
+    case PropertyType::Duration: {
+      const std::optional<uint64_t> length_ms = within(property, parse_ms(text));
+      if (!length_ms) return std::nullopt;
+      return Value(from_ms(*length_ms));
+    }
+    case PropertyType::Size:
+      return as_number(within(property, parse_bytes(text)));
+    case PropertyType::Count:
+      return as_number(within(property, parse_count(text)));
+    case PropertyType::Boolean: {
+      const std::optional<bool> is_on = parse_boolean(text);
+      if (!is_on) return std::nullopt;
+      return Value(uint64_t{*is_on});
+    }
+    case PropertyType::Choice:
+      return as_number(find_choice(property, text));
+    case PropertyType::Text:
+      return parse_text(property, text);
+    case PropertyType::Schedule:
+      return parse_schedule(property, text);
+    case PropertyType::Kinds:
+      return parse_kinds(property, text);
+  }
+  return std::nullopt;
+}
+
+std::string format_schedule(const std::vector<Duration>& steps) {
+  if (steps.empty()) return "none";
+  std::string text;
+  for (const Duration step : steps)
+    text.append(text.empty() ? "" : ",").append(format_ms(to_ms(step)));
+  return text;
+}
+
+std::string format_kinds(uint64_t kinds) {
+  if ((kinds & known_kinds()) == known_kinds()) return "all";
+  std::string text;
+  for (const Choice& kind : kReportKinds) {
+    if ((kinds & kind.number) != 0) text.append(text.empty() ? "" : ",").append(kind.name);
+  }
+  return text.empty() ? "none" : text;
+}
+
+std::string_view choice_name(const Property& property, uint64_t number) {
+  const auto found =
+      std::find_if(property.choices.begin(), property.choices.end(),
+                   [number](const Choice& choice) { return choice.number == number; });
+  assert(found != property.choices.end());
+  return found->name;
+}
+
+// One that fits the range, for error messages.
+std::string_view example(PropertyType type) {
+  switch (type) {
+    case PropertyType::Duration:
+      return ", such as 500ms, 30s or 5m";
+    case PropertyType::Size:
+      return ", such as 512KiB or 64MiB";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+std::span<const Property> properties() {
+  return kProperties;
+}
+
+const Property* find_property(std::string_view key) {
+  const auto found = std::find_if(std::begin(kProperties), std::end(kProperties),
+                                  [key](const Property& property) { return property.key == key; });
+  return found == std::end(kProperties) ? nullptr : found;
+}
+
+Result<Value> parse_value(const Property& property, std::string_view text) {
+  std::optional<Value> value = parse(property, text);
+  if (value) return std::move(*value);
+  return {ErrorCode::BadValue,
+          fmt::format("{}: {} is not allowed, it must be {}{}", property.key, quote(text),
+                      range_text(property), example(property.type)),
+          std::string(property.key)};
+}
+
+std::string format_value(const Property& property, const Value& value) {
+  switch (property.type) {
+    case PropertyType::Duration:
+      return format_ms(to_ms(std::get<Duration>(value)));
+    case PropertyType::Size:
+      return format_bytes(std::get<uint64_t>(value));
+    case PropertyType::Count:
+      return std::to_string(std::get<uint64_t>(value));
+    case PropertyType::Boolean:
+      return std::get<uint64_t>(value) != 0 ? "on" : "off";
+    case PropertyType::Choice:
+      return std::string(choice_name(property, std::get<uint64_t>(value)));
+    case PropertyType::Text:
+      return std::get<std::string>(value);
+    case PropertyType::Schedule:
+      return format_schedule(std::get<std::vector<Duration>>(value));
+    case PropertyType::Kinds:
+      return format_kinds(std::get<uint64_t>(value));
+  }
+  return {};
+}
+
+std::string current_text(const Property& property, const EngineSettings& settings) {
+  return format_value(property, property.binding.load(settings));
+}
+
+std::string default_text(const Property& property) {
+  return current_text(property, EngineSettings{});
+}
+
+std::string range_text(const Property& property) {
+  switch (property.type) {
+    case PropertyType::Duration:
+      return format_ms(property.minimum) + ".." + format_ms(property.maximum);
+    case PropertyType::Size:
+      return format_bytes(property.minimum) + ".." + format_bytes(property.maximum);
+    case PropertyType::Count:
+      return fmt::format("{}..{}", property.minimum, property.maximum);
+    case PropertyType::Boolean:
+      return "on|off";
+    case PropertyType::Text:
+      return fmt::format("{}..{} characters{}", property.minimum, property.maximum,
+                         property.accepts == is_auth_header ? " of a header name" : "");
+    case PropertyType::Schedule:
+      return fmt::format("none|{}|up to {} steps of {}..{} between commas", kMomentumName,
+                         kScheduleStepsMax, format_ms(property.minimum),
+                         format_ms(property.maximum));
+    case PropertyType::Choice:
+    case PropertyType::Kinds:
+      break;
+  }
+  std::string names =
+      property.type == PropertyType::Kinds ? "all|none|some between commas of " : "";
+  for (const Choice& each : property.choices) {
+    names.append(&each == &property.choices.front() ? "" : "|").append(each.name);
+  }
+  return names;
+}
+
+const char* scope_name(Scope scope) {
+  return scope == Scope::Engine ? "engine" : "webhook";
+}
+
+const char* type_name(PropertyType type) {
+  switch (type) {
+    case PropertyType::Duration:
+      return "duration";
+    case PropertyType::Size:
+      return "size";
+    case PropertyType::Count:
+      return "count";
+    case PropertyType::Boolean:
+      return "boolean";
+    case PropertyType::Choice:
+      return "choice";
+    case PropertyType::Text:
+      return "text";
+    case PropertyType::Schedule:
+      return "schedule";
+    case PropertyType::Kinds:
+      return "kinds";
+  }
+  return "";
+}
+
+const char* change_name(Change change) {
+  switch (change) {
+    case Change::New:
+      return "new";
+    case Change::Start:
+      return "start";
+    case Change::Live:
+      return "live";
+  }
+  return "";
+}
+
+}  // namespace posthaste::config

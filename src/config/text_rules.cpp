@@ -1,0 +1,69 @@
+#include "config/text_rules.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "json/utf8.h"
+
+namespace posthaste::config {
+
+namespace {
+
+constexpr size_t kHeaderNameSizeMax = 256;
+constexpr size_t kHeaderValueSizeMax = 4096;
+
+// The original publishes no list; these frame the request or name its sender.
+constexpr std::string_view kReserved[] = {
+    "Host",    "Content-Type", "Content-Length", "Connection", "Transfer-Encoding", "Expect",
+    "Upgrade", "TE",           "Trailer",        "User-Agent"};
+constexpr std::string_view kReservedPrefix = "X-MessageSystems-";
+constexpr std::string_view kTokenHeader = "X-MessageSystems-Webhook-Token";
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+
+bool is_token_character(char c) {
+  return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||
+         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+}  // namespace
+
+bool is_header_name(std::string_view text) {
+  return !text.empty() && text.size() <= kHeaderNameSizeMax &&
+         std::all_of(text.begin(), text.end(), is_token_character);
+}
+
+bool is_header_value(std::string_view text) {
+  const auto is_allowed = [](char c) { return c == '\t' || !is_control(c); };
+  return text.size() <= kHeaderValueSizeMax && std::all_of(text.begin(), text.end(), is_allowed) &&
+         json::is_valid_utf8(text);
+}
+
+bool is_reserved_header(std::string_view name) {
+  return equal_ignoring_case(name.substr(0, kReservedPrefix.size()), kReservedPrefix) ||
+         std::any_of(std::begin(kReserved), std::end(kReserved), [name](std::string_view reserved) {
+           return equal_ignoring_case(name, reserved);
+         });
+}
+
+bool is_auth_header(std::string_view name) {
+  return is_header_name(name) &&
+         (!is_reserved_header(name) || equal_ignoring_case(name, kTokenHeader));
+}
+
+bool is_plain_text(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), is_control) && json::is_valid_utf8(text);
+}
+
+bool equal_ignoring_case(std::string_view left, std::string_view right) {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [](char a, char b) { return lower(a) == lower(b); });
+}
+
+}  // namespace posthaste::config
