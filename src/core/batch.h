@@ -1,0 +1,33 @@
+// A sealed batch: events that travel together under one id until they are delivered or given up.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/batch_body.h"
+#include "core/time.h"
+
+namespace posthaste::core {
+
+struct Endpoint;
+
+struct Batch {
+  std::string id;         // version 1 UUID; the same in every attempt
+  uint64_t sequence = 0;  // order of sealing over the whole engine
+  BatchBody body;
+  Endpoint* endpoint = nullptr;
+  WallTime sealed{};
+
+  uint32_t attempts_count = 0;  // begun
+  uint32_t failures_count = 0;  // failed
+  uint32_t content_failures_count = 0;
+  bool is_in_flight = false;
+  bool is_probe = false;  // in flight as the probe of an endpoint in trouble
+  Instant due{};          // when it is in trouble by itself: its next attempt
+  // The four hours of design 2a: kNever while the clock stands.
+  Instant expires = kNever;
+  // What was left on the clock when its webhook was paused; zero: the clock did not run.
+  Duration expires_after_pause{};
+};
+
+}  // namespace posthaste::core

@@ -1,0 +1,174 @@
+#include "core/batcher.h"
+
+#include <algorithm>
+
+#include "core/limits.h"
+
+namespace posthaste::core {
+
+bool Batcher::TypeSetLess::operator()(const TypeSet& a, const TypeSet& b) const {
+  if (a == b) return false;
+  const TypeSet difference = a ^ b;
+  return b[difference._Find_first()];
+}
+
+void Batcher::subscribe(Subscriber& subscriber, const TypeSet& types) {
+  unsubscribe(subscriber);
+  auto [place, is_new] = classes_.try_emplace(types);
+  if (is_new) {
+    place->second = std::make_unique<RouteClass>();
+    for (size_t i = 0; i < kEventTypesMax; ++i) {
+      if (types[i]) classes_by_type_[i].push_back(place->second.get());
+    }
+  }
+  subscriber.route_class = place->second.get();
+  subscriber.route_class->subscribers.push_back(&subscriber);
+}
+
+void Batcher::unsubscribe(Subscriber& subscriber) {
+  RouteClass* const route_class = std::exchange(subscriber.route_class, nullptr);
+  if (!route_class) return;
+  std::erase(route_class->subscribers, &subscriber);
+  if (!route_class->subscribers.empty()) return;
+  for (auto& classes : classes_by_type_) std::erase(classes, route_class);
+  std::erase_if(classes_, [&](const auto& entry) { return entry.second.get() == route_class; });
+}
+
+void Batcher::route(RecordBlock& block, RecordRun run) {
+  const uint32_t end = run.first + run.count;
+  for (uint32_t i = run.first; i < end; ++i) {
+    const auto& classes = classes_by_type_[block.entry(i).type];
+    if (classes.empty()) ++unwanted_count_;
+    for (RouteClass* route_class : classes) {
+      auto& runs = route_class->runs;
+      if (runs.empty()) {
+        touched_classes_.push_back(route_class);
+        runs.push_back({i, 1});
+      } else if (runs.back().first + runs.back().count == i) {
+        ++runs.back().count;
+      } else {
+        runs.push_back({i, 1});
+      }
+    }
+  }
+  for (RouteClass* route_class : touched_classes_) {
+    for (Subscriber* subscriber : route_class->subscribers) {
+      for (const RecordRun& part : route_class->runs) append(*subscriber, block, part);
+    }
+    route_class->runs.clear();
+  }
+  touched_classes_.clear();
+}
+
+void Batcher::append(Subscriber& subscriber, RecordBlock& block, RecordRun run) {
+  const DeliverySettings& limits = *subscriber.settings;
+  BatchBody& body = subscriber.open;
+  while (run.count > 0) {
+    const RecordEntry& first = block.entry(run.first);
+    if (body.events_count() > 0 && first.pushed - subscriber.first_event >= limits.batch_max_age) {
+      seal(subscriber);
+    }
+    const uint64_t room =
+        limits.batch_max_bytes - std::min(limits.batch_max_bytes, body.size_bytes());
+    // Sizes within a run only grow, so the number of records that fit is found by halving.
+    uint32_t fits = 0;
+    uint32_t limit = std::min(run.count, limits.batch_max_events - std::min(limits.batch_max_events,
+                                                                            body.events_count()));
+    while (fits < limit) {
+      const uint32_t middle = limit - (limit - fits) / 2;
+      const RecordEntry& last = block.entry(run.first + middle - 1);
+      if (uint64_t{last.offset} + last.size - first.offset <= room) {
+        fits = middle;
+      } else {
+        limit = middle - 1;
+      }
+    }
+    if (fits == 0 && body.events_count() > 0) {
+      seal(subscriber);
+      continue;
+    }
+    fits = std::max(fits, 1u);
+    if (body.events_count() == 0) open(subscriber, first.pushed);
+    if (subscriber.touched_block != block.sequence()) {
+      subscriber.touched_block = block.sequence();
+      touched_subscribers_.push_back(&subscriber);
+    }
+    const uint64_t before = body.records_bytes();
+    body.append(block, {run.first, fits});
+    routed_bytes_ += body.records_bytes() - before;
+    mark_changed(subscriber);
+    run.first += fits;
+    run.count -= fits;
+    if (body.events_count() >= limits.batch_max_events) seal(subscriber);
+  }
+}
+
+void Batcher::open(Subscriber& subscriber, Instant first_event) {
+  subscriber.first_event = first_event;
+  subscriber.deadline = first_event + subscriber.settings->batch_max_age;
+  deadlines_.insert({subscriber.deadline, &subscriber});
+}
+
+void Batcher::settings_changed(Subscriber& subscriber) {
+  if (subscriber.open.events_count() == 0) return;
+  deadlines_.erase({subscriber.deadline, &subscriber});
+  open(subscriber, subscriber.first_event);
+}
+
+void Batcher::forget(Subscriber& subscriber) {
+  unsubscribe(subscriber);
+  deadlines_.erase({subscriber.deadline, &subscriber});
+  std::erase(touched_subscribers_, &subscriber);
+  std::erase(changed_, &subscriber);
+  owned_bytes_ -= subscriber.open.owned_bytes();
+}
+
+void Batcher::block_ended(const RecordBlock& block, uint64_t block_size_bytes) {
+  for (Subscriber* subscriber : touched_subscribers_) {
+    const uint64_t held = subscriber->open.shared_bytes(block);
+    if (held > 0 && held * kSparseShare < block_size_bytes) {
+      const uint64_t before = subscriber->open.owned_bytes();
+      subscriber->open.detach(block);
+      owned_bytes_ += subscriber->open.owned_bytes() - before;
+    }
+    subscriber->touched_block = ~uint64_t{0};
+  }
+  touched_subscribers_.clear();
+}
+
+void Batcher::seal(Subscriber& subscriber) {
+  if (subscriber.open.events_count() == 0) return;
+  deadlines_.erase({subscriber.deadline, &subscriber});
+  owned_bytes_ -= subscriber.open.owned_bytes();
+  subscriber.sealed_events_count += subscriber.open.events_count();
+  mark_changed(subscriber);
+  BatchBody body = std::exchange(subscriber.open, {});
+  if (body.size_bytes() <= kCopyAtSealSize) body.detach();
+  sealed_.push_back({&subscriber, std::move(body), subscriber.first_event});
+}
+
+void Batcher::seal_due(Instant now) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) seal(*deadlines_.begin()->second);
+}
+
+std::vector<Subscriber*> Batcher::take_changed() {
+  for (Subscriber* subscriber : changed_) subscriber->is_changed = false;
+  return std::exchange(changed_, {});
+}
+
+void Batcher::mark_changed(Subscriber& subscriber) {
+  if (std::exchange(subscriber.is_changed, true)) return;
+  changed_.push_back(&subscriber);
+}
+
+void Batcher::detach(Subscriber& subscriber) {
+  const uint64_t before = subscriber.open.owned_bytes();
+  subscriber.open.detach();
+  owned_bytes_ += subscriber.open.owned_bytes() - before;
+}
+
+Instant Batcher::next_deadline() const {
+  return deadlines_.empty() ? kNever : deadlines_.begin()->first;
+}
+
+}  // namespace posthaste::core

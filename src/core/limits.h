@@ -1,0 +1,54 @@
+// The bounds of the library: every queue, loop, buffer and string takes its limit from here. A value that a host may
+// change is a configuration key; its default and its ceiling stand here, and the property table refers to them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace posthaste::core {
+
+// Objects and arrays inside one another in one event or one configuration text; the outermost counts as one.
+inline constexpr size_t kJsonDepthMax = 64;
+
+// Bytes of one event's payload: what is allowed unless configured, and the most that can be configured.
+inline constexpr size_t kEventSizeDefault = size_t{1} << 20;
+inline constexpr size_t kEventSizeMax = size_t{16} << 20;
+
+// Characters in the name of an event type or class.
+inline constexpr size_t kEventNameMax = 64;
+
+// Event types the catalogue can hold, those of the original and those of the host together.
+inline constexpr size_t kEventTypesMax = 512;
+
+// Members that the builder accepts in the objects open at one time.
+inline constexpr size_t kBuilderMembersMax = 4096;
+
+// Bytes and members of a JSON text read into a tree (configuration files, REST bodies).
+inline constexpr size_t kJsonTextSizeMax = size_t{16} << 20;
+inline constexpr size_t kJsonValuesMax = size_t{1} << 20;
+
+// Bytes and records of one intake segment; a larger record gets a segment of its own.
+inline constexpr uint32_t kSegmentSize = 1u << 20;
+inline constexpr uint32_t kSegmentRecords = 4096;
+
+// A batch this small is copied out of its segments when it is sealed: cheaper than what it would pin.
+inline constexpr uint64_t kCopyAtSealSize = 16u << 10;
+
+// An open batch that holds less than one part in this many of a finished segment copies its records out.
+inline constexpr uint64_t kSparseShare = 8;
+
+// Tickets whose report was not pulled yet.
+inline constexpr size_t kTicketsMax = 1024;
+
+// The oldest batches of an endpoint in trouble that take turns as its probe.
+inline constexpr size_t kProbeBatches = 3;
+
+// Different batches in a row with content failures that make them the endpoint's trouble.
+inline constexpr size_t kContentFailuresInARow = 3;
+
+// Bytes of a webhook's name, target and id.
+inline constexpr size_t kWebhookNameMax = 256;
+inline constexpr size_t kTargetMax = 2048;
+inline constexpr size_t kWebhookIdMax = 64;
+
+}  // namespace posthaste::core

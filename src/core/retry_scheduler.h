@@ -1,0 +1,132 @@
+// Decides what may go out now: endpoints and their sealed batches, whose trouble a failure is, when
+// the next attempt is due, and when a batch's four hours are over (design 2a). The delivery step
+// asks it for batches and tells it outcomes.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/attempt_outcome.h"
+#include "core/batch.h"
+#include "core/random.h"
+#include "core/settings.h"
+#include "core/time.h"
+
+namespace posthaste::core {
+
+// One target of one webhook, with its own order and its own trouble. Owned by the caller; emptied
+// before it goes.
+struct Endpoint {
+  const DeliverySettings* settings = nullptr;
+  void* owner = nullptr;  // the caller's
+
+  // In trouble: everything waits behind one probe. Held: the webhook is paused.
+  bool is_in_trouble = false;
+  bool is_held = false;
+  uint32_t failures_count = 0;  // of the endpoint, since it is in trouble
+  Instant probe_due{};
+
+  // Sealed and not in flight, by order of sealing: those that wait their turn, and those in trouble
+  // by themselves.
+  std::map<uint64_t, Batch*> queue;
+  std::map<uint64_t, Batch*> troubled;
+  std::set<uint64_t> unsettled;  // batches without a first outcome, in flight or not
+  uint32_t in_flight_count = 0;
+
+  // Used by the scheduler only.
+  std::set<std::pair<Instant, uint64_t>> troubled_due;
+  std::set<uint64_t> content_failures_in_a_row;
+  uint32_t probe_turn = 0;
+  bool takes_troubled_next = false;
+  bool is_listed = false;  // in a list of those that may send
+  Instant wake = kNever;   // its entry in the wake-up set
+
+  size_t waiting_count() const { return queue.size() + troubled.size(); }
+  bool is_idle() const { return waiting_count() == 0 && in_flight_count == 0; }
+};
+
+// What became of a batch after an attempt.
+struct Verdict {
+  enum class Kind { Delivered, Retry, Expired };
+  Kind kind = Kind::Delivered;
+  Instant next_try{};               // Retry: the earliest
+  bool endpoint_fell = false;       // the endpoint is in trouble since this outcome
+  bool endpoint_recovered = false;  // the endpoint is well since this outcome
+};
+
+// Purpose: order, backoff and expiry of sealed batches. Ownership: owns batches from add() to
+// finish(). Threads: the delivery thread only. Invariants (design 7): never more than
+// request_max_in_flight of an endpoint or connections_max in all, at most half of those for
+// endpoints in trouble; nothing before it is due; nothing at or after its expiry; a healthy
+// endpoint's batches go in the order of sealing.
+class RetryScheduler {
+ public:
+  RetryScheduler(uint32_t connections_max, Random& random)
+      : connections_max_(connections_max), random_(random) {}
+
+  Batch& add(std::unique_ptr<Batch> batch, Endpoint& endpoint, Instant now);
+
+  // The next batch to attempt, now counted as in flight; null when nothing may go out. Asks
+  // endpoints in turn.
+  Batch* next(Instant now);
+  // An attempt ended. After Delivered and Expired the caller calls finish().
+  Verdict settle(Batch& batch, AttemptOutcome outcome, Instant now);
+  // An attempt was broken off without an outcome; the batch waits as before.
+  void cancel(Batch& batch, Instant now);
+  // The batch is over, wherever it waits; returns it for what is left to do with it.
+  std::unique_ptr<Batch> finish(Batch& batch, Instant now);
+
+  // Batches that wait and whose limit has come; the caller finishes each.
+  std::vector<Batch*> expired(Instant now) const;
+  Instant next_deadline(Instant now) const;
+
+  // Pause and resume: nothing goes out, clocks stand still.
+  void hold(Endpoint& endpoint, bool is_held, Instant now);
+  // The settings it points to are others now.
+  void settings_changed(Endpoint& endpoint, Instant now) { refresh(endpoint, now); }
+  void connections_changed(uint32_t connections_max) { connections_max_ = connections_max; }
+
+  // The endpoint is about to go away; it must be idle.
+  void forget(Endpoint& endpoint);
+
+  // The oldest batch of an endpoint that is not in flight; null when none waits.
+  static Batch* oldest_waiting(const Endpoint& endpoint);
+  // All batches by order of sealing.
+  const std::map<uint64_t, std::unique_ptr<Batch>>& batches() const { return batches_; }
+  uint32_t in_flight_count() const { return in_flight_count_; }
+
+ private:
+  enum class List { None, Healthy, Trouble };
+
+  List list_for(const Endpoint& endpoint, Instant now) const;
+  void refresh(Endpoint& endpoint, Instant now);
+  Batch* take(Endpoint& endpoint, Instant now);
+  bool land(Batch& batch);  // true: it was a probe
+  Batch* pop(std::deque<Endpoint*>& list, List kind, Instant now);
+  void wait_in_queue(Batch& batch, Instant now);
+  void wait_in_trouble(Batch& batch, Instant now);
+  void start_clock(Batch& batch, Instant now);
+  void watch_clock(Batch& batch, Instant now);
+  void stop_clock(Batch& batch);
+  void fall(Endpoint& endpoint, Instant now);
+  void recover(Endpoint& endpoint, Instant now);
+
+  uint32_t connections_max_;
+  Random& random_;
+  uint64_t next_sequence_ = 1;
+  uint32_t in_flight_count_ = 0;
+  uint32_t trouble_in_flight_count_ = 0;
+  std::map<uint64_t, std::unique_ptr<Batch>> batches_;
+  std::set<std::pair<Instant, uint64_t>> expiries_;
+  std::deque<Endpoint*> healthy_;  // those that may send now, in turn
+  std::deque<Endpoint*> trouble_;
+  std::set<std::pair<Instant, Endpoint*>> wakes_;
+};
+
+}  // namespace posthaste::core

@@ -1,0 +1,68 @@
+// Finalised settings: what the property table (config) makes of keys and values, in types with
+// units. The core and the engine read these and never see a key's text.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/time.h"
+
+namespace posthaste::core {
+
+enum class RetryJitter { None, Equal };
+enum class VerifyAccept { Only200, Any2xx };
+
+// What one webhook runs with: the engine's values under the webhook's own.
+struct DeliverySettings {
+  uint32_t batch_max_events = 10'000;
+  Duration batch_max_age = std::chrono::seconds(30);
+  uint64_t batch_max_bytes = 16u << 20;
+
+  Duration connect_timeout = std::chrono::seconds(6);
+  Duration request_timeout = std::chrono::seconds(6);
+  Duration request_max_time = std::chrono::seconds(60);
+  uint32_t request_max_in_flight = 1;
+  bool request_keep_alive = true;
+
+  Duration retry_base = std::chrono::seconds(1);
+  Duration retry_max = std::chrono::minutes(5);
+  RetryJitter retry_jitter = RetryJitter::Equal;
+  Duration retry_max_age = std::chrono::hours(4);
+  std::vector<Duration>
+      retry_schedule;  // a ladder instead of the exponential, the last repeating; empty: none
+
+  Duration activation_delay = std::chrono::seconds(60);
+  bool verify = true;
+  VerifyAccept verify_accept = VerifyAccept::Only200;
+  std::string auth_header = "X-MessageSystems-Webhook-Token";
+  std::string tls_ca_file;
+  bool tls_verify = true;
+  bool environment_proxy = false;
+
+  uint64_t max_waiting_bytes = 64u << 20;
+
+  bool operator==(const DeliverySettings&) const = default;
+};
+
+// Bits of report.kinds: bit n is POSTHASTE_REPORT_<n>.
+inline constexpr uint32_t kAllReportKinds = ~0u;
+
+struct EngineSettings {
+  DeliverySettings webhook;  // defaults of every webhook
+
+  uint64_t event_max_bytes = 1u << 20;
+  uint64_t intake_max_bytes = 256u << 20;
+  uint64_t waiting_max_bytes = 256u << 20;
+  uint32_t connections_max = 256;
+  uint32_t verify_max_in_flight = 16;  // slots of its own, never those of deliveries
+  uint64_t report_max_bytes = 4u << 20;
+  uint32_t report_kinds = kAllReportKinds;
+  int32_t log_level = 3;    // POSTHASTE_LOG_*: lines above it are not made
+  int32_t log_reports = 0;  // lines up to this level become reports; 0: none
+  Duration attempts_max_age = std::chrono::hours(24);
+  uint64_t attempts_max_bytes = 4u << 20;
+  uint64_t random_seed = 0;  // 0: from the operating system
+};
+
+}  // namespace posthaste::core

@@ -1,0 +1,69 @@
+// What host threads ask of the delivery thread. A control takes its place in the order of events,
+// so a change of a webhook holds for every event pushed after it and for none pushed before.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "core/settings.h"
+#include "core/webhook_registry.h"
+#include "engine/report.h"
+
+namespace posthaste::engine {
+
+// Called once, on the delivery thread, no lock held.
+using Done = std::function<void(Outcome)>;
+
+struct WebhookControl {
+  core::RegistryChange change;
+  bool drops_queued = false;  // a removal that drops what waits
+};
+struct SettingsControl {
+  core::EngineSettings settings;
+};
+struct FlushControl {
+  Done done;
+};
+// Sends the test POST of a webhook that need not be registered.
+struct VerifyControl {
+  core::WebhookPtr webhook;
+  Done done;
+};
+struct CloseControl {
+  core::Instant deadline;
+};
+using Control =
+    std::variant<WebhookControl, SettingsControl, FlushControl, VerifyControl, CloseControl>;
+
+// The controls that have a place in the intake, in the same order.
+// Threads: any; whoever puts one in holds the engine's registry lock until its place is taken, so
+// the orders agree.
+class ControlQueue {
+ public:
+  void put(Control control) {
+    const std::lock_guard lock(mutex_);
+    controls_.push_back(std::move(control));
+  }
+  // Takes back what was put last, whose place was refused.
+  void drop_last() {
+    const std::lock_guard lock(mutex_);
+    controls_.pop_back();
+  }
+  std::optional<Control> take() {
+    const std::lock_guard lock(mutex_);
+    if (controls_.empty()) return std::nullopt;
+    std::optional<Control> control(std::move(controls_.front()));
+    controls_.pop_front();
+    return control;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::deque<Control> controls_;
+};
+
+}  // namespace posthaste::engine

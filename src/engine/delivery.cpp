@@ -1,0 +1,367 @@
+// The step itself: events and controls in their order, webhooks and their targets, sealing,
+// flushing, closing.
+#include "engine/delivery.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "core/limits.h"
+#include "engine/delivery_parts.h"
+
+namespace posthaste::engine {
+namespace {
+
+// Segments routed in one step, so that transfers are driven in between.
+constexpr int kRangesPerStep = 16;
+
+}  // namespace
+
+std::shared_ptr<metrics::WebhookCounters> CounterTable::add(uint64_t generation) {
+  const std::lock_guard lock(mutex_);
+  auto& counters = counters_[generation];
+  if (!counters) counters = std::make_shared<metrics::WebhookCounters>();
+  return counters;
+}
+
+void CounterTable::remove(uint64_t generation) {
+  const std::lock_guard lock(mutex_);
+  counters_.erase(generation);
+}
+
+std::shared_ptr<metrics::WebhookCounters> CounterTable::find(uint64_t generation) const {
+  const std::lock_guard lock(mutex_);
+  const auto place = counters_.find(generation);
+  return place == counters_.end() ? nullptr : place->second;
+}
+
+Delivery::Delivery(const Parts& parts, const core::EngineSettings& settings, uint64_t seed)
+    : clock_(parts.clock),
+      intake_(parts.intake),
+      controls_(parts.controls),
+      transport_(parts.transport),
+      store_(parts.store),
+      reports_(parts.reports),
+      log_(parts.log),
+      counters_(parts.counters),
+      webhook_counters_(parts.webhook_counters),
+      settings_(settings),
+      random_(seed),
+      ids_(random_),
+      scheduler_(settings.connections_max, random_) {}
+
+Delivery::~Delivery() = default;
+
+Delivery::StepResult Delivery::step(std::vector<transport::Completion>& completions) {
+  now_ = clock_.now();
+  wall_now_ = clock_.wall_now();
+  StepResult result;
+  for (const transport::Completion& completion : completions) settle(completion);
+  completions.clear();
+
+  result.had_events = take_events();
+  batcher_.seal_due(now_);
+  if (is_closing_) seal_all();
+  collect_sealed();
+  drop_expired();
+  relieve_intake();
+  start_verifications();
+  start_attempts();
+  settle_flushes();
+  publish_gauges();
+
+  result.deadline = std::min(batcher_.next_deadline(), scheduler_.next_deadline(now_));
+  if (!activations_.empty())
+    result.deadline = std::min(result.deadline, activations_.begin()->first);
+  if (is_closing_) close_step(result);
+  return result;
+}
+
+bool Delivery::take_events() {
+  intake::Intake::Range range;
+  bool had_events = false;
+  for (int i = 0; i < kRangesPerStep && intake_.read(range); ++i) {
+    core::RecordBlock& block = *range.segment;
+    const uint32_t end = range.run.first + range.run.count;
+    uint32_t from = range.run.first;
+    for (uint32_t at = from; at < end; ++at) {
+      const core::RecordEntry& entry = block.entry(at);
+      const bool activates = !activations_.empty() && activations_.begin()->first <= entry.pushed;
+      if (!entry.is_control && !activates) continue;
+      if (at > from) batcher_.route(block, {from, at - from});
+      from = at;
+      if (activates) activate_due(entry.pushed);
+      if (entry.is_control) {
+        take_control();
+        ++from;
+      }
+    }
+    if (end > from) batcher_.route(block, {from, end - from});
+    if (range.is_end && end > 0) {
+      const core::RecordEntry& last = block.entry(end - 1);
+      batcher_.block_ended(block, last.offset + last.size);
+    }
+    had_events = had_events || range.run.count > 0;
+    intake_.consumed(range);
+  }
+  if (!had_events) activate_due(now_);
+  return had_events;
+}
+
+void Delivery::take_control() {
+  std::optional<Control> control = controls_.take();
+  if (auto* webhook = std::get_if<WebhookControl>(&*control)) {
+    apply(*webhook);
+  } else if (auto* settings = std::get_if<SettingsControl>(&*control)) {
+    settings_ = settings->settings;
+    scheduler_.connections_changed(settings_.connections_max);
+  } else if (auto* flush = std::get_if<FlushControl>(&*control)) {
+    seal_all();
+    collect_sealed();
+    flushes_.push_back({last_sequence_, std::move(flush->done)});
+  } else if (auto* verify = std::get_if<VerifyControl>(&*control)) {
+    auto verification = std::make_unique<Verification>();
+    verification->webhook = std::move(verify->webhook);
+    verification->done = std::move(verify->done);
+    waiting_verifications_.push_back(std::move(verification));
+  } else {
+    is_closing_ = true;
+    close_deadline_ = std::get<CloseControl>(*control).deadline;
+    intake_.shut();
+  }
+}
+
+void Delivery::apply(WebhookControl& control) {
+  const auto& [before, after] = control.change;
+  if (!before) {
+    add_webhook(after);
+    return;
+  }
+  Record& record = *records_.at(before->generation);
+  if (after) {
+    change_webhook(record, after);
+  } else {
+    remove_webhook(record, control.drops_queued);
+  }
+}
+
+void Delivery::add_webhook(const core::WebhookPtr& webhook) {
+  auto owned = std::make_unique<Record>();
+  Record& record = *owned;
+  record.webhook = webhook;
+  record.subscriber.settings = &webhook->settings;
+  record.subscriber.owner = &record;
+  record.counters = webhook_counters_.add(webhook->generation);
+  records_.emplace(webhook->generation, std::move(owned));
+  add_target(record);
+  subscribe(record);
+}
+
+void Delivery::add_target(Record& record) {
+  auto target = std::make_unique<Target>();
+  target->record = &record;
+  target->webhook = record.webhook;
+  target->endpoint.settings = &record.webhook->settings;
+  target->endpoint.owner = target.get();
+  target->endpoint.is_held = record.webhook->is_paused;
+  record.targets.push_back(std::move(target));
+}
+
+// Puts the webhook among those that take events, out of them, or on the list of those that will.
+void Delivery::subscribe(Record& record) {
+  const core::Webhook& webhook = *record.webhook;
+  std::erase_if(activations_,
+                [&](const auto& entry) { return entry.second == webhook.generation; });
+  batcher_.unsubscribe(record.subscriber);
+  if (!webhook.active) return;
+  if (webhook.activates_at > now_) {
+    activations_.emplace(webhook.activates_at, webhook.generation);
+  } else {
+    batcher_.subscribe(record.subscriber, webhook.types);
+  }
+}
+
+void Delivery::activate_due(core::Instant until) {
+  while (!activations_.empty() && activations_.begin()->first <= until) {
+    Record& record = *records_.at(activations_.begin()->second);
+    activations_.erase(activations_.begin());
+    batcher_.subscribe(record.subscriber, record.webhook->types);
+    report_state(*record.webhook, core::state_name(core::state_of(*record.webhook, until)));
+  }
+}
+
+void Delivery::change_webhook(Record& record, const core::WebhookPtr& webhook) {
+  // Settings are referred to in place, so the old ones live until nothing points to them.
+  const core::WebhookPtr before = record.webhook;
+  const bool is_new_target = before->target_revision != webhook->target_revision;
+  const bool receives_others = before->types != webhook->types || before->active != webhook->active;
+  if (is_new_target || receives_others) {
+    batcher_.seal(record.subscriber);
+    collect_sealed();
+  }
+  record.webhook = webhook;
+  record.subscriber.settings = &webhook->settings;
+  for (const auto& target : record.targets) target->endpoint.settings = &webhook->settings;
+  if (is_new_target) {
+    add_target(record);
+  } else {
+    record.targets.back()->webhook = webhook;
+  }
+  batcher_.settings_changed(record.subscriber);
+  for (const auto& target : record.targets) {
+    scheduler_.hold(target->endpoint, webhook->is_paused, now_);
+    scheduler_.settings_changed(target->endpoint, now_);
+  }
+  if (receives_others) subscribe(record);
+  const core::WebhookState state = core::state_of(*webhook, now_);
+  if (state != core::state_of(*before, now_)) report_state(*webhook, core::state_name(state));
+  enforce_limits(record);
+  tidy(record);
+}
+
+void Delivery::remove_webhook(Record& record, bool drops_queued) {
+  batcher_.seal(record.subscriber);
+  collect_sealed();
+  std::erase_if(activations_,
+                [&](const auto& entry) { return entry.second == record.webhook->generation; });
+  batcher_.unsubscribe(record.subscriber);
+  record.is_removed = true;
+  report_state(*record.webhook, "removed");
+  for (const auto& target : record.targets) {
+    // A paused webhook that is removed drains, else its batches would wait for ever.
+    scheduler_.hold(target->endpoint, false, now_);
+    if (!drops_queued) continue;
+    while (core::Batch* batch = core::RetryScheduler::oldest_waiting(target->endpoint)) {
+      drop(*batch, DropReason::Removed);
+    }
+  }
+  record.drops_failed = drops_queued;
+  tidy(record);
+}
+
+// Lets go of targets whose last batch is over, and of a removed webhook with its last target.
+void Delivery::tidy(Record& record) {
+  std::erase_if(record.targets, [&](const auto& target) {
+    const bool is_past = record.is_removed || target != record.targets.back();
+    if (!is_past || !target->endpoint.is_idle()) return false;
+    scheduler_.forget(target->endpoint);
+    return true;
+  });
+  if (!record.targets.empty()) return;
+  batcher_.forget(record.subscriber);
+  const uint64_t generation = record.webhook->generation;
+  webhook_counters_.remove(generation);
+  records_.erase(generation);
+}
+
+void Delivery::seal_all() {
+  for (const auto& [generation, record] : records_) batcher_.seal(record->subscriber);
+}
+
+void Delivery::collect_sealed() {
+  for (core::Sealed& sealed : batcher_.take_sealed()) {
+    Record& record = *static_cast<Record*>(sealed.subscriber->owner);
+    auto owned = std::make_unique<core::Batch>();
+    owned->id = ids_.next(wall_now_);
+    owned->sealed = wall_now_;
+    owned->body = std::move(sealed.body);
+    core::Endpoint& endpoint = record.targets.back()->endpoint;
+    core::Batch& batch = scheduler_.add(std::move(owned), endpoint, now_);
+    last_sequence_ = batch.sequence;
+    counters_.batches_sealed.add();
+    record.counters->batches_sealed.add();
+    record.counters->waiting_batches.add();
+    record.counters->waiting_events.add(batch.body.events_count());
+    record.charged_bytes += batch.body.owned_bytes();
+    charged_bytes_ += batch.body.owned_bytes();
+    if (endpoint.is_in_trouble || endpoint.is_held) detach(batch);
+    enforce_limits(record);
+  }
+}
+
+void Delivery::publish_gauges() {
+  for (core::Subscriber* subscriber : batcher_.take_changed()) {
+    metrics::WebhookCounters& counters = *static_cast<Record*>(subscriber->owner)->counters;
+    counters.events_routed.set(subscriber->sealed_events_count + subscriber->open.events_count());
+    counters.open_events.set(subscriber->open.events_count());
+    counters.open_bytes.set(subscriber->open.size_bytes());
+  }
+  counters_.events_unwanted.add(batcher_.unwanted_count() -
+                                std::exchange(unwanted_seen_, batcher_.unwanted_count()));
+  routed_rate_.feed(now_, batcher_.routed_bytes());
+  counters_.routed_bytes_per_second.set(static_cast<uint64_t>(routed_rate_.per_second()));
+  counters_.in_flight.set(scheduler_.in_flight_count());
+  counters_.intake_bytes.set(intake_.used_bytes());
+  counters_.waiting_memory_bytes.set(charged_bytes_ + batcher_.owned_bytes());
+}
+
+void Delivery::settle_flushes() {
+  while (!flushes_.empty() && is_settled(flushes_.front().last_sequence)) {
+    const Done done = std::move(flushes_.front().done);
+    flushes_.pop_front();
+    done({});
+  }
+}
+
+bool Delivery::is_settled(uint64_t last_sequence) const {
+  for (const auto& [generation, record] : records_) {
+    for (const auto& target : record->targets) {
+      const core::Endpoint& endpoint = target->endpoint;
+      if (endpoint.is_in_trouble || endpoint.is_held || endpoint.unsettled.empty()) continue;
+      if (*endpoint.unsettled.begin() <= last_sequence) return false;
+    }
+  }
+  return true;
+}
+
+void Delivery::close_step(StepResult& result) {
+  const bool is_over = intake_.is_drained() && scheduler_.batches().empty() &&
+                       verifications_.empty() && waiting_verifications_.empty();
+  result.deadline = std::min(result.deadline, close_deadline_);
+  if (!is_over && now_ < close_deadline_) return;
+  give_up_everything();
+  publish_gauges();
+  result.is_closed = true;
+}
+
+// What was pushed in time but cannot be delivered any more is dropped with a report, nothing
+// silently.
+void Delivery::give_up_everything() {
+  while (!intake_.is_drained()) {
+    // A producer may hold a place whose bytes it is still copying; it finishes without waiting for
+    // anybody.
+    if (!take_events()) std::this_thread::yield();
+  }
+  seal_all();
+  collect_sealed();
+  for (const auto& [id, attempt] : attempts_) {
+    transport_.cancel(id);
+    scheduler_.cancel(*attempt->batch, now_);
+  }
+  attempts_.clear();
+  while (!scheduler_.batches().empty()) {
+    drop(*scheduler_.batches().begin()->second, DropReason::Closed);
+  }
+  const Outcome closed{{core::ErrorCode::State, "the engine was closed", {}}, nullptr, {}};
+  for (auto& [id, verification] : verifications_) {
+    transport_.cancel(id);
+    verification->done(closed);
+  }
+  verifications_.clear();
+  for (const auto& verification : waiting_verifications_) verification->done(closed);
+  waiting_verifications_.clear();
+  settle_flushes();
+}
+
+void Delivery::report_state(const core::Webhook& webhook, const char* state) {
+  Report report;
+  report.kind = ReportKind::State;
+  report.webhook_id = webhook.id;
+  report.message = state;
+  report.time_ms = core::unix_ms(wall_now_);
+  reports_.push(std::move(report));
+}
+
+}  // namespace posthaste::engine

@@ -1,0 +1,174 @@
+// The delivery step: everything between the intake and the network. One step routes what was
+// pushed, seals what is due, settles what came back, starts what may go out, and tells when it
+// wants to be called again. The delivery thread calls it around Transport::wait; the simulation
+// calls it with virtual time.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/batcher.h"
+#include "core/random.h"
+#include "core/retry_scheduler.h"
+#include "core/uuid.h"
+#include "core/webhook_registry.h"
+#include "engine/control.h"
+#include "engine/log.h"
+#include "engine/report.h"
+#include "engine/report_queue.h"
+#include "intake/intake.h"
+#include "metrics/counters.h"
+#include "metrics/rate_meter.h"
+#include "platform/clock.h"
+#include "spool/store.h"
+#include "transport/transport.h"
+
+namespace posthaste::engine {
+
+// The counters of the webhooks that exist, by generation, shared with the threads that read
+// statistics.
+class CounterTable {
+ public:
+  std::shared_ptr<metrics::WebhookCounters> add(uint64_t generation);
+  void remove(uint64_t generation);
+  std::shared_ptr<metrics::WebhookCounters> find(uint64_t generation) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<uint64_t, std::shared_ptr<metrics::WebhookCounters>> counters_;
+};
+
+// Purpose: the one place where events become deliveries. Ownership: everything it refers to
+// outlives it. Threads: one (the delivery thread, or the simulation). Invariants: design section 7.
+class Delivery {
+ public:
+  struct Parts {
+    const platform::Clock& clock;
+    intake::Intake& intake;
+    ControlQueue& controls;
+    transport::Transport& transport;
+    spool::Store& store;
+    ReportQueue& reports;
+    Log& log;
+    metrics::EngineCounters& counters;
+    CounterTable& webhook_counters;
+  };
+
+  Delivery(const Parts& parts, const core::EngineSettings& settings, uint64_t seed);
+  ~Delivery();
+
+  struct StepResult {
+    core::Instant deadline = core::kNever;  // call again no later than this
+    bool had_events = false;
+    bool is_closed = false;  // everything is over; do not call again
+  };
+  StepResult step(std::vector<transport::Completion>& completions);
+
+  // Events that were dropped because the engine was closed.
+  uint64_t given_up_events_count() const { return given_up_events_count_; }
+  // For invariants and statistics.
+  const core::RetryScheduler& scheduler() const { return scheduler_; }
+  const core::Batcher& batcher() const { return batcher_; }
+
+ private:
+  struct Record;
+  struct Target;
+  struct Attempt;
+  struct Verification;
+  struct Flush {
+    uint64_t last_sequence = 0;
+    Done done;
+  };
+
+  // delivery.cpp
+  bool take_events();
+  void take_control();
+  void apply(WebhookControl& control);
+  void add_webhook(const core::WebhookPtr& webhook);
+  void add_target(Record& record);
+  void subscribe(Record& record);
+  void activate_due(core::Instant until);
+  void change_webhook(Record& record, const core::WebhookPtr& webhook);
+  void remove_webhook(Record& record, bool drops_queued);
+  void tidy(Record& record);
+  void seal_all();
+  void collect_sealed();
+  void publish_gauges();
+  void settle_flushes();
+  bool is_settled(uint64_t last_sequence) const;
+  void close_step(StepResult& result);
+  void give_up_everything();
+  void report_state(const core::Webhook& webhook, const char* state);
+
+  // delivery_attempts.cpp
+  void settle(const transport::Completion& completion);
+  void settle_attempt(Attempt& attempt, const transport::Completion& completion);
+  void settle_verification(Verification& verification, const transport::Completion& completion);
+  void log_attempt(const Record& record, const core::Batch& batch,
+                   const transport::Completion& completion, core::AttemptOutcome outcome);
+  void start_attempts();
+  void start(core::Batch& batch);
+  void start_verifications();
+  transport::Request request_for(const core::Webhook& webhook, const std::string& batch_id);
+  void drop_expired();
+  void drop(core::Batch& batch, DropReason reason);
+  void end(core::Batch& batch);
+
+  // delivery_memory.cpp
+  void detach(core::Batch& batch);
+  void detach_waiting(core::Endpoint& endpoint);
+  bool is_in_trouble(const Record& record) const;
+  bool is_over_quota(const Record& record, uint64_t extra_bytes) const;
+  bool is_over_total(uint64_t extra_bytes) const;
+  bool may_lose(const Record& record) const;
+  bool drop_oldest(Record& record);
+  Record* most_charged();
+  bool make_room(Record& record, uint64_t extra_bytes);
+  void enforce_limits(Record& record);
+  void relieve_intake();
+  bool is_lagging(const Record& record, uint64_t threshold) const;
+  void relieve(Record& record, uint64_t threshold);
+
+  const platform::Clock& clock_;
+  intake::Intake& intake_;
+  ControlQueue& controls_;
+  transport::Transport& transport_;
+  spool::Store& store_;
+  ReportQueue& reports_;
+  Log& log_;
+  metrics::EngineCounters& counters_;
+  CounterTable& webhook_counters_;
+
+  core::EngineSettings settings_;
+  core::Random random_;
+  core::UuidSource ids_;
+  core::Batcher batcher_;
+  core::RetryScheduler scheduler_;
+
+  // The step's one `now`.
+  core::Instant now_{};
+  core::WallTime wall_now_{};
+
+  std::map<uint64_t, std::unique_ptr<Record>> records_;  // by generation
+  std::multimap<core::Instant, uint64_t> activations_;   // generation of those that wait for it
+  std::map<uint64_t, std::unique_ptr<Attempt>> attempts_;
+  std::map<uint64_t, std::unique_ptr<Verification>> verifications_;  // running
+  std::list<std::unique_ptr<Verification>> waiting_verifications_;
+  uint64_t next_request_id_ = 1;
+  std::list<Flush> flushes_;
+  uint64_t last_sequence_ = 0;         // of the batch sealed last
+  uint64_t charged_bytes_ = 0;         // memory of sealed batches
+  uint64_t relieved_at_sequence_ = 0;  // newest segment when the intake was last relieved
+  core::Instant relieved_at_{};
+  uint64_t unwanted_seen_ = 0;
+  metrics::RateMeter routed_rate_;
+  uint64_t given_up_events_count_ = 0;
+  bool is_closing_ = false;
+  core::Instant close_deadline_ = core::kNever;
+};
+
+}  // namespace posthaste::engine

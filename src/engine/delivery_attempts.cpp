@@ -1,0 +1,266 @@
+// Attempts and test POSTs: from a batch that may go out to what its end means.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/attempt_outcome.h"
+#include "engine/base64.h"
+#include "engine/delivery_parts.h"
+
+namespace posthaste::engine {
+namespace {
+
+using transport::HeaderField;
+
+std::string ending_of(const transport::Completion& completion) {
+  if (completion.status != 0) return fmt::format("HTTP {}", completion.status);
+  return completion.network_name.empty()
+             ? completion.detail
+             : fmt::format("{} ({})", completion.network_name, completion.detail);
+}
+
+}  // namespace
+
+void Delivery::settle(const transport::Completion& completion) {
+  if (auto attempt = attempts_.extract(completion.id)) {
+    settle_attempt(*attempt.mapped(), completion);
+  } else if (auto verification = verifications_.extract(completion.id)) {
+    settle_verification(*verification.mapped(), completion);
+  }
+}
+
+void Delivery::settle_attempt(Attempt& attempt, const transport::Completion& completion) {
+  core::Batch& batch = *attempt.batch;
+  core::Endpoint& endpoint = *batch.endpoint;
+  Record& record = *static_cast<Target*>(endpoint.owner)->record;
+  const core::AttemptOutcome outcome =
+      core::outcome_of({completion.status, completion.timed_out, completion.upload_began});
+  const core::Verdict verdict = scheduler_.settle(batch, outcome, now_);
+  log_attempt(record, batch, completion, outcome);
+  record.counters->is_in_trouble.set(endpoint.is_in_trouble ? 1 : 0);
+
+  Report report;
+  report.webhook_id = record.webhook->id;
+  report.batch_id = batch.id;
+  report.reached = completion.reached;
+  report.status = completion.status;
+  report.network_name = completion.network_name;
+  report.attempts_count = batch.attempts_count;
+  report.events_count = batch.body.events_count();
+  report.count = 1;
+  report.bytes = batch.body.size_bytes();
+  report.time_ms = core::unix_ms(wall_now_);
+  report.timings = completion.timings;
+  if (verdict.kind == core::Verdict::Kind::Delivered) {
+    report.kind = ReportKind::Delivered;
+    report.message =
+        fmt::format("delivered {} events, {}", report.events_count, ending_of(completion));
+    reports_.push(std::move(report));
+    record.counters->batches_delivered.add();
+    record.counters->events_delivered.add(batch.body.events_count());
+    record.counters->bytes_delivered.add(batch.body.size_bytes());
+    end(batch);
+  } else if (record.drops_failed) {
+    drop(batch, DropReason::Removed);
+  } else if (verdict.kind == core::Verdict::Kind::Expired) {
+    drop(batch, DropReason::Expired);
+  } else {
+    report.kind = ReportKind::Retrying;
+    report.message = ending_of(completion);
+    report.next_try_ms = core::unix_ms(wall_now_ + (verdict.next_try - now_));
+    if (log_.is_on(LogLevel::Warning)) {
+      log_.write(LogLevel::Warning,
+                 fmt::format("webhook {} batch {} attempt {} failed: {}", report.webhook_id,
+                             report.batch_id, report.attempts_count, report.message),
+                 report.webhook_id, report.batch_id);
+    }
+    reports_.push(std::move(report));
+    detach(batch);
+  }
+  if (verdict.endpoint_fell) detach_waiting(endpoint);
+  enforce_limits(record);
+  tidy(record);
+}
+
+void Delivery::log_attempt(const Record& record, const core::Batch& batch,
+                           const transport::Completion& completion, core::AttemptOutcome outcome) {
+  const bool is_delivered = outcome == core::AttemptOutcome::Delivered;
+  counters_.attempts.add();
+  record.counters->attempts.add();
+  if (!is_delivered) {
+    counters_.attempts_failed.add();
+    record.counters->attempts_failed.add();
+  }
+  spool::AttemptRecord entry;
+  entry.webhook_id = record.webhook->id;
+  entry.batch_id = batch.id;
+  entry.sealed = batch.sealed;
+  entry.time = wall_now_;
+  entry.attempt_count = batch.attempts_count;
+  entry.failures_count = batch.failures_count;
+  entry.is_delivered = is_delivered;
+  entry.status = completion.status;
+  entry.network_name = completion.network_name;
+  entry.latency = completion.timings.total;
+  entry.size_bytes = batch.body.size_bytes();
+  entry.events_count = batch.body.events_count();
+  store_.log_attempt(entry);
+}
+
+void Delivery::settle_verification(Verification& verification,
+                                   const transport::Completion& completion) {
+  counters_.verifications.add();
+  const bool takes_2xx = verification.webhook->settings.verify_accept == core::VerifyAccept::Any2xx;
+  const bool is_2xx = completion.status >= 200 && completion.status <= 299;
+  Outcome outcome;
+  outcome.webhook_id = verification.webhook->id;
+  if (completion.status != 200 && !(takes_2xx && is_2xx)) {
+    counters_.verifications_failed.add();
+    auto failure = std::make_shared<VerifyFailure>();
+    failure->phase = completion.status != 0 ? transport::Phase::Http : completion.phase;
+    failure->status = completion.status;
+    failure->network_name = completion.network_name;
+    failure->headers = completion.response_headers;
+    failure->body = completion.response_body;
+    outcome.verify_failure = std::move(failure);
+    outcome.error.code = core::ErrorCode::VerifyFailed;
+    outcome.error.key = "target";
+    // The first words are the original's (momentum.md, 7.1); clients look for them.
+    outcome.error.message =
+        is_2xx ? fmt::format(
+                     "POST to webhook target URL failed with response code {} where 200 is needed",
+                     completion.status)
+        : completion.status != 0
+            ? fmt::format("POST to webhook target URL failed with non-2xx response code {}",
+                          completion.status)
+            : fmt::format("POST to webhook target URL failed with error code {}: {}",
+                          completion.network_name, completion.detail);
+  }
+  verification.done(std::move(outcome));
+}
+
+void Delivery::start_attempts() {
+  while (core::Batch* batch = scheduler_.next(now_)) start(*batch);
+}
+
+void Delivery::start(core::Batch& batch) {
+  const Target& target = *static_cast<Target*>(batch.endpoint->owner);
+  Record& record = *target.record;
+  record.last_start = now_;
+  auto attempt = std::make_unique<Attempt>();
+  attempt->batch = &batch;
+  // Credentials and headers are those of now while they go to the same origin, else those of
+  // sealing (design 2a).
+  const core::Webhook& now = *record.webhook;
+  const core::Webhook& headers_of = now.origin == target.webhook->origin ? now : *target.webhook;
+  transport::Request request = request_for(headers_of, batch.id);
+  request.url = target.webhook->target;
+  request.body = attempt.get();
+  attempts_.emplace(request.id, std::move(attempt));
+  transport_.begin(request);
+}
+
+void Delivery::start_verifications() {
+  while (!waiting_verifications_.empty() &&
+         verifications_.size() < settings_.verify_max_in_flight) {
+    std::unique_ptr<Verification> verification = std::move(waiting_verifications_.front());
+    waiting_verifications_.pop_front();
+    transport::Request request = request_for(*verification->webhook, ids_.next(wall_now_));
+    request.body = verification.get();
+    request.keep_response = true;
+    verifications_.emplace(request.id, std::move(verification));
+    transport_.begin(request);
+  }
+}
+
+transport::Request Delivery::request_for(const core::Webhook& webhook,
+                                         const std::string& batch_id) {
+  transport::Request request;
+  request.id = next_request_id_++;
+  request.url = webhook.target;
+  request.headers = {{"Content-Type", "application/json"},
+                     {"User-Agent", "posthaste/" POSTHASTE_VERSION},
+                     {"X-MessageSystems-Batch-ID", batch_id}};
+  if (!webhook.auth_token.empty()) {
+    request.headers.push_back({webhook.settings.auth_header, webhook.auth_token});
+  }
+  if (!webhook.credentials.empty()) {
+    request.headers.push_back({"Authorization", "Basic " + base64(webhook.credentials)});
+  }
+  for (const auto& [name, value] : webhook.headers) request.headers.push_back({name, value});
+  const core::DeliverySettings& settings = webhook.settings;
+  request.connection.ca_file = settings.tls_ca_file;
+  request.connection.tls_verify = settings.tls_verify;
+  request.connection.keep_alive = settings.request_keep_alive;
+  request.connection.environment_proxy = settings.environment_proxy;
+  request.connect_timeout = settings.connect_timeout;
+  request.request_timeout = settings.request_timeout;
+  request.max_time = settings.request_max_time;
+  return request;
+}
+
+void Delivery::drop_expired() {
+  for (core::Batch* batch : scheduler_.expired(now_)) {
+    Record& record = *static_cast<Target*>(batch->endpoint->owner)->record;
+    drop(*batch, DropReason::Expired);
+    tidy(record);
+  }
+}
+
+void Delivery::drop(core::Batch& batch, DropReason reason) {
+  const Record& record = *static_cast<Target*>(batch.endpoint->owner)->record;
+  const uint64_t events_count = batch.body.events_count();
+  metrics::WebhookCounters& counters = *record.counters;
+  counters.batches_dropped.add();
+  switch (reason) {
+    case DropReason::Expired:
+      counters.events_dropped_expired.add(events_count);
+      break;
+    case DropReason::Quota:
+      counters.events_dropped_quota.add(events_count);
+      break;
+    case DropReason::Removed:
+      counters.events_dropped_removed.add(events_count);
+      break;
+    case DropReason::Closed:
+    case DropReason::None:
+      counters.events_dropped_closed.add(events_count);
+      given_up_events_count_ += events_count;
+      break;
+  }
+  Report report;
+  report.kind = ReportKind::Dropped;
+  report.webhook_id = record.webhook->id;
+  report.batch_id = batch.id;
+  report.message = drop_reason_name(reason);
+  report.reason = reason;
+  report.reached = batch.attempts_count > 0 ? transport::Reached::Maybe : transport::Reached::No;
+  report.attempts_count = batch.attempts_count;
+  report.events_count = events_count;
+  report.count = 1;
+  report.bytes = batch.body.size_bytes();
+  report.time_ms = core::unix_ms(wall_now_);
+  if (log_.is_on(LogLevel::Warning)) {
+    log_.write(LogLevel::Warning,
+               fmt::format("webhook {} batch {} dropped with {} events after {} attempts: {}",
+                           report.webhook_id, batch.id, events_count, batch.attempts_count,
+                           report.message),
+               report.webhook_id, batch.id);
+  }
+  reports_.push(std::move(report));
+  end(batch);
+}
+
+// The batch is over: its memory, its place and its part of the gauges go.
+void Delivery::end(core::Batch& batch) {
+  Record& record = *static_cast<Target*>(batch.endpoint->owner)->record;
+  record.counters->waiting_batches.subtract(1);
+  record.counters->waiting_events.subtract(batch.body.events_count());
+  record.charged_bytes -= batch.body.owned_bytes();
+  charged_bytes_ -= batch.body.owned_bytes();
+  record.counters->waiting_memory_bytes.set(record.charged_bytes);
+  scheduler_.finish(batch, now_);
+}
+
+}  // namespace posthaste::engine

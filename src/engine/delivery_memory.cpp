@@ -1,0 +1,184 @@
+// The memory rules of design 2c: what waits is copied out of the intake's segments, charged to its
+// webhook, and given up oldest first when a webhook in trouble wants more than its share.
+#include <algorithm>
+
+#include "core/limits.h"
+#include "engine/delivery_parts.h"
+
+namespace posthaste::engine {
+namespace {
+
+// An endpoint that took a batch this recently is slow at worst, not silent; see
+// docs/decisions/0002.
+constexpr core::Duration kMovingFor = std::chrono::seconds(1);
+
+constexpr uint64_t kSegmentCharge =
+    core::kSegmentSize + core::kSegmentRecords * sizeof(core::RecordEntry);
+
+}  // namespace
+
+void Delivery::detach(core::Batch& batch) {
+  Record& record = *static_cast<Target*>(batch.endpoint->owner)->record;
+  const uint64_t before = batch.body.owned_bytes();
+  batch.body.detach();
+  const uint64_t added = batch.body.owned_bytes() - before;
+  record.charged_bytes += added;
+  charged_bytes_ += added;
+  record.counters->waiting_memory_bytes.set(record.charged_bytes);
+}
+
+// What waits behind an endpoint in trouble is detached at once: segments live only from push to
+// first attempt.
+void Delivery::detach_waiting(core::Endpoint& endpoint) {
+  Record& record = *static_cast<Target*>(endpoint.owner)->record;
+  std::vector<uint64_t> sequences;
+  for (const auto& [sequence, batch] : endpoint.queue) sequences.push_back(sequence);
+  for (const uint64_t sequence : sequences) {
+    const auto place = endpoint.queue.find(sequence);
+    if (place == endpoint.queue.end()) continue;
+    detach(*place->second);
+    enforce_limits(record);
+  }
+}
+
+bool Delivery::is_in_trouble(const Record& record) const {
+  if (record.webhook->is_paused) return true;
+  return std::any_of(record.targets.begin(), record.targets.end(), [](const auto& target) {
+    return target->endpoint.is_in_trouble || !target->endpoint.troubled.empty();
+  });
+}
+
+bool Delivery::is_over_quota(const Record& record, uint64_t extra_bytes) const {
+  return record.memory_bytes() + extra_bytes > record.webhook->settings.max_waiting_bytes;
+}
+
+bool Delivery::is_over_total(uint64_t extra_bytes) const {
+  return charged_bytes_ + batcher_.owned_bytes() + extra_bytes > settings_.waiting_max_bytes;
+}
+
+// Who is merely slower than the host loses nothing; the intake fills instead and push says so.
+bool Delivery::may_lose(const Record& record) const {
+  if (is_in_trouble(record)) return true;
+  if (!is_over_quota(record, 0)) return false;
+  return std::any_of(records_.begin(), records_.end(), [&](const auto& entry) {
+    const Record& other = *entry.second;
+    return &other != &record && !other.is_removed && other.webhook->active &&
+           !is_over_quota(other, 0);
+  });
+}
+
+bool Delivery::drop_oldest(Record& record) {
+  core::Batch* oldest = nullptr;
+  for (const auto& target : record.targets) {
+    core::Batch* const candidate = core::RetryScheduler::oldest_waiting(target->endpoint);
+    if (candidate && (!oldest || candidate->sequence < oldest->sequence)) oldest = candidate;
+  }
+  if (!oldest) return false;
+  drop(*oldest, DropReason::Quota);
+  return true;
+}
+
+// The webhook that uses most of the memory for waiting batches and may lose some; null when there
+// is none.
+Delivery::Record* Delivery::most_charged() {
+  Record* most = nullptr;
+  for (const auto& [generation, record] : records_) {
+    if (most && record->charged_bytes <= most->charged_bytes) continue;
+    if (record->charged_bytes > 0 && may_lose(*record)) most = record.get();
+  }
+  return most;
+}
+
+bool Delivery::make_room(Record& record, uint64_t extra_bytes) {
+  while (is_over_quota(record, extra_bytes)) {
+    if (!may_lose(record) || !drop_oldest(record)) return false;
+  }
+  while (is_over_total(extra_bytes)) {
+    Record* const most = most_charged();
+    if (!most || !drop_oldest(*most)) return false;
+  }
+  return true;
+}
+
+void Delivery::enforce_limits(Record& record) {
+  make_room(record, 0);
+}
+
+// Frees the older half of a half-full intake: batches are detached oldest first, waiting ones, then
+// open ones, then those in flight, each charged to its webhook.
+void Delivery::relieve_intake() {
+  if (intake_.used_bytes() * 2 <= intake_.max_bytes()) return;
+  const uint64_t newest = intake_.newest_sequence();
+  const bool is_known = newest == relieved_at_sequence_ && now_ - relieved_at_ < kMovingFor;
+  if (is_known) return;
+  relieved_at_sequence_ = newest;
+  relieved_at_ = now_;
+  const uint64_t half = intake_.max_bytes() / 2 / kSegmentCharge;
+  const uint64_t threshold = newest > half ? newest - half : 0;
+
+  std::vector<Record*> lagging;
+  bool somebody_keeps_up = false;
+  for (const auto& [generation, record] : records_) {
+    if (is_lagging(*record, threshold)) {
+      lagging.push_back(record.get());
+    } else if (!record->is_removed && record->webhook->active) {
+      somebody_keeps_up = true;
+    }
+  }
+  for (Record* record : lagging) {
+    const bool is_moving = now_ - record->last_start < kMovingFor;
+    if (is_moving && !somebody_keeps_up && !is_in_trouble(*record)) continue;
+    relieve(*record, threshold);
+  }
+}
+
+bool Delivery::is_lagging(const Record& record, uint64_t threshold) const {
+  if (record.subscriber.open.oldest_sequence() <= threshold) return true;
+  for (const auto& target : record.targets) {
+    for (const auto* batches : {&target->endpoint.queue, &target->endpoint.troubled}) {
+      for (const auto& [sequence, batch] : *batches) {
+        if (batch->body.oldest_sequence() <= threshold) return true;
+      }
+    }
+  }
+  return std::any_of(attempts_.begin(), attempts_.end(), [&](const auto& entry) {
+    const core::Batch& batch = *entry.second->batch;
+    return static_cast<Target*>(batch.endpoint->owner)->record == &record &&
+           batch.body.oldest_sequence() <= threshold;
+  });
+}
+
+void Delivery::relieve(Record& record, uint64_t threshold) {
+  std::vector<uint64_t> waiting;
+  std::vector<core::Batch*> in_flight;
+  for (const auto& [sequence, batch] : scheduler_.batches()) {
+    if (static_cast<Target*>(batch->endpoint->owner)->record != &record) continue;
+    if (batch->body.oldest_sequence() > threshold) continue;
+    if (batch->is_in_flight) {
+      in_flight.push_back(batch.get());
+    } else {
+      waiting.push_back(sequence);
+    }
+  }
+  const auto shared = [](const core::BatchBody& body) {
+    return body.records_bytes() - body.owned_bytes();
+  };
+  for (const uint64_t sequence : waiting) {
+    const auto place = scheduler_.batches().find(sequence);
+    if (place == scheduler_.batches().end()) continue;
+    if (!make_room(record, shared(place->second->body))) return;
+    // Making room may have taken this very batch.
+    const auto still = scheduler_.batches().find(sequence);
+    if (still != scheduler_.batches().end()) detach(*still->second);
+  }
+  if (record.subscriber.open.oldest_sequence() <= threshold) {
+    if (!make_room(record, shared(record.subscriber.open))) return;
+    batcher_.detach(record.subscriber);
+  }
+  for (core::Batch* batch : in_flight) {
+    if (!make_room(record, shared(batch->body))) return;
+    detach(*batch);
+  }
+}
+
+}  // namespace posthaste::engine

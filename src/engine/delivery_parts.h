@@ -1,0 +1,56 @@
+// The delivery step's own bookkeeping, shared by its three source files and by nothing else.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/delivery.h"
+
+namespace posthaste::engine {
+
+// One target that a webhook has or had, with the batches sealed for it.
+struct Delivery::Target {
+  core::Endpoint endpoint;
+  Record* record = nullptr;
+  core::WebhookPtr webhook;  // as it was when this was last its target
+};
+
+// One webhook, from its registration until its last batch is over.
+struct Delivery::Record {
+  core::WebhookPtr webhook;  // as it is now; when removed, as it was
+  core::Subscriber subscriber;
+  std::vector<std::unique_ptr<Target>> targets;  // the last one is that of now
+  std::shared_ptr<metrics::WebhookCounters> counters;
+  uint64_t charged_bytes = 0;  // memory of its sealed batches
+  core::Instant last_start{};  // of an attempt
+  bool is_removed = false;
+  bool drops_failed = false;  // removed with its batches: what is in flight has its last attempt
+
+  uint64_t memory_bytes() const { return charged_bytes + subscriber.open.owned_bytes(); }
+};
+
+// One POST of a batch, and the way its body is read.
+struct Delivery::Attempt final : transport::BodySource {
+  core::Batch* batch = nullptr;
+
+  uint64_t size_bytes() const override { return batch->body.size_bytes(); }
+  size_t read(uint64_t offset, char* out, size_t room) override {
+    return batch->body.read(offset, out, room);
+  }
+};
+
+// One test POST.
+struct Delivery::Verification final : transport::BodySource {
+  static constexpr std::string_view kBody = R"([{"msys":{}}])";
+
+  core::WebhookPtr webhook;
+  Done done;
+
+  uint64_t size_bytes() const override { return kBody.size(); }
+  size_t read(uint64_t offset, char* out, size_t room) override {
+    return kBody.substr(static_cast<size_t>(offset)).copy(out, room);
+  }
+};
+
+}  // namespace posthaste::engine

@@ -1,0 +1,190 @@
+// An engine as a host sees it: life cycle, events, webhooks, reports. It checks and hands over; the
+// work is the delivery step's, on the thread that start() makes. The C API wraps it one to one.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/conf.h"
+#include "config/webhook_keys.h"
+#include "core/event_catalogue.h"
+#include "core/uuid.h"
+#include "core/webhook_registry.h"
+#include "engine/control.h"
+#include "engine/delivery.h"
+#include "engine/log.h"
+#include "engine/report_queue.h"
+#include "engine/ticket_table.h"
+#include "engine/waiter.h"
+#include "envelope/event_ids.h"
+#include "envelope/record.h"
+#include "intake/intake.h"
+#include "metrics/counters.h"
+#include "metrics/stats_json.h"
+#include "platform/clock.h"
+#include "platform/thread.h"
+#include "spool/store.h"
+#include "transport/transport.h"
+
+namespace posthaste::engine {
+
+// What the composition root brings; the simulation brings others.
+struct EngineParts {
+  std::unique_ptr<platform::Clock> clock;
+  std::unique_ptr<spool::Store> store;
+  // Called by start(): libcurl is first touched there.
+  std::function<core::Result<std::unique_ptr<transport::Transport>>(const platform::Clock&)>
+      make_transport;
+};
+
+// A registered webhook as it was when it was asked for.
+struct Snapshot {
+  core::WebhookPtr webhook;
+  config::WebhookFacts facts;
+};
+
+struct LoadSummary {
+  uint64_t added_count = 0;
+  uint64_t changed_count = 0;
+  uint64_t removed_count = 0;
+  uint64_t unchanged_count = 0;
+};
+
+// Purpose: one engine. Ownership: owns everything of it; leak knowingly instead of destroying when
+// leak_instead(). Threads: any, also while close() runs; the destructor wants all other calls
+// returned. Invariants: a change of the registry that returned holds for every push that begins
+// afterwards; after a fork a started engine touches none of its locks.
+class Engine {
+ public:
+  Engine(const core::EngineSettings& settings, EngineParts parts);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Life cycle.
+  core::Result<> start();
+  // Ok; Timeout when something was given up or the thread did not end in time.
+  core::Result<> close(int32_t timeout_ms);
+  // True when the delivery thread could not be ended, or this is a forked child: destroying is not
+  // safe.
+  bool must_leak() const;
+  bool is_forked() const;
+  core::Result<> set(std::string_view key, std::optional<std::string_view> value);
+  core::Result<std::string> get(std::string_view key) const;
+  core::Result<> set_log(LogSink sink, void* user_data);
+
+  // Events.
+  core::Result<> define_type(std::string_view type, std::string_view class_name);
+  bool wants(std::optional<std::string_view> type) const;
+  core::ErrorCode push(std::optional<std::string_view> type, std::string_view payload);
+  core::ErrorCode push_trusted(std::string_view type, std::string_view payload);
+  core::ErrorCode push_enveloped(std::string_view record);
+  core::Result<> check(std::optional<std::string_view> type, std::string_view payload);
+
+  // Webhooks. Blocking forms wait for up to timeout_ms; ticket forms answer with a ticket at once.
+  Outcome create(const core::WebhookSpec& spec, int32_t timeout_ms);
+  core::Result<uint64_t> create_ticket(const core::WebhookSpec& spec);
+  core::Result<> put(std::string_view id, const core::WebhookSpec& spec);
+  Outcome update(std::string_view id, const core::WebhookSpec& change, int32_t timeout_ms);
+  core::Result<uint64_t> update_ticket(std::string_view id, const core::WebhookSpec& change);
+  core::Result<> remove(std::string_view id, bool drops_queued);
+  core::Result<> set_paused(std::string_view id, bool is_paused);
+  Outcome verify(std::string_view id, int32_t timeout_ms);
+  core::Result<uint64_t> verify_ticket(std::string_view id);
+  core::Result<Snapshot> find(std::string_view id) const;
+  core::Result<std::vector<Snapshot>> list() const;
+  core::Result<LoadSummary> load(const std::string& path);
+
+  // Batches.
+  Outcome flush(int32_t timeout_ms);
+  core::Result<uint64_t> flush_ticket();
+  core::Result<> sync() const;
+  struct OpenBatch {
+    uint64_t events_count = 0;
+    uint64_t size_bytes = 0;
+  };
+  core::Result<OpenBatch> open_batch(std::string_view id) const;
+  core::Result<std::vector<spool::AttemptRecord>> batch_status(std::string_view id, size_t limit,
+                                                               spool::StatusFilter filter) const;
+
+  // Reports.
+  std::optional<Report> poll(int32_t timeout_ms);
+  int report_fd() const { return reports_.fd(); }
+  core::Result<std::string> stats_json() const;
+
+  const core::EventCatalogue& catalogue() const { return catalogue_; }
+
+ private:
+  enum class State : int { New, Started, Closing, Closed };
+  // What is done when a claim by a waiting caller, if there is one, succeeded.
+  using Claim = std::function<bool()>;
+
+  // engine.cpp
+  core::ErrorCode usable() const {
+    if (state_.load(std::memory_order_acquire) != State::Started) return core::ErrorCode::State;
+    return is_forked() ? core::ErrorCode::Forked : core::ErrorCode::Ok;
+  }
+  core::Result<> check_usable(bool also_new) const;
+  core::ErrorCode enqueue(const envelope::RecordPlan& plan);
+  core::ErrorCode refuse(core::ErrorCode code);
+  void run();
+  core::Result<> apply_settings(core::EngineSettings next);
+  void begin_flush(Done done);
+  bool post(Control control);
+  Outcome wait_for(int32_t timeout_ms, const std::function<void(Done, Claim)>& begin);
+  core::Result<uint64_t> give_ticket(const std::function<void(Done, Claim)>& begin);
+
+  // engine_webhooks.cpp
+  void begin_create(const core::WebhookSpec& spec, Done done, Claim claim);
+  void begin_update(const std::string& id, const core::WebhookSpec& change, Done done, Claim claim);
+  void begin_verify(const std::string& id, Done done);
+  void verify_then(const core::WebhookPtr& webhook, bool verifies, Done done, Claim claim,
+                   std::function<Outcome()> commit);
+  void post_verification(const core::WebhookPtr& webhook, Done done);
+  core::Result<core::WebhookPtr> find_registered(std::string_view id) const;
+  Outcome commit_create(const core::Webhook& draft);
+  Outcome commit_update(const std::string& id, const core::WebhookSpec& change);
+  core::Result<> publish(core::RegistryChange change, bool drops_queued);
+  Snapshot snapshot(const core::WebhookPtr& webhook) const;
+
+  const std::unique_ptr<platform::Clock> clock_;
+  const std::unique_ptr<spool::Store> store_;
+  const std::function<core::Result<std::unique_ptr<transport::Transport>>(const platform::Clock&)>
+      make_transport_;
+  std::atomic<State> state_{State::New};
+  std::atomic<uint32_t> fork_generation_{0};  // of the process that started it
+  core::EventCatalogue catalogue_;
+  envelope::EventIds event_ids_;
+  std::atomic<uint64_t> event_max_bytes_;
+  std::array<std::atomic<bool>, core::kEventTypesMax> wanted_{};
+  std::atomic<bool> is_anything_wanted_{false};
+  metrics::EngineCounters counters_;
+  CounterTable webhook_counters_;
+  ReportQueue reports_;
+  TicketTable tickets_;
+  Log log_;
+  ControlQueue controls_;
+  std::atomic<transport::Transport*> waker_{nullptr};  // set once the transport exists
+  intake::Intake intake_;
+
+  mutable std::mutex mutex_;  // guards the registry, the settings and the order of controls
+  core::WebhookRegistry registry_;
+  core::EngineSettings settings_;
+  core::Random random_;
+  core::UuidSource ids_;
+
+  std::mutex life_mutex_;  // guards start and close against each other
+  std::atomic<bool> is_abandoned_{false};
+  std::unique_ptr<transport::Transport> transport_;
+  std::unique_ptr<Delivery> delivery_;
+  platform::Thread thread_;
+};
+
+}  // namespace posthaste::engine

@@ -1,0 +1,69 @@
+// What the host is told: one Report is one thing that happened. Plain values, made on library
+// threads, pulled by the host; they refer to nothing in the engine.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "transport/transport.h"
+
+namespace posthaste::engine {
+
+// Values equal POSTHASTE_REPORT_*.
+enum class ReportKind : int32_t {
+  Delivered = 1,
+  Retrying = 2,
+  Dropped = 3,
+  State = 4,
+  Ticket = 5,
+  Overflow = 6,
+  Log = 7,
+};
+const char* report_kind_name(ReportKind kind);  // lower case; "?" when unknown
+
+// Values equal POSTHASTE_REASON_*.
+enum class DropReason : int32_t { None = 0, Expired = 1, Quota = 2, Removed = 3, Closed = 4 };
+const char* drop_reason_name(DropReason reason);
+
+// Why a verification failed; what posthaste_error_t shows.
+struct VerifyFailure {
+  transport::Phase phase = transport::Phase::None;
+  int32_t status = 0;
+  std::string network_name;
+  std::vector<transport::HeaderField> headers;
+  std::string body;
+};
+
+// The outcome of something a host asked for.
+struct Outcome {
+  core::Error error;  // code Ok: it succeeded
+  std::shared_ptr<const VerifyFailure> verify_failure;
+  std::string webhook_id;
+};
+
+struct Report {
+  ReportKind kind = ReportKind::Log;
+  std::string webhook_id;
+  std::string batch_id;
+  std::string message;  // one line for people
+  uint64_t ticket = 0;
+  Outcome outcome;  // Ticket
+  DropReason reason = DropReason::None;
+  transport::Reached reached = transport::Reached::No;
+  int32_t status = 0;
+  std::string network_name;
+  uint32_t attempts_count = 0;
+  uint64_t events_count = 0;
+  uint64_t count = 0;  // batches of a drop, reports of an overflow
+  uint64_t bytes = 0;
+  int64_t time_ms = 0;
+  int64_t next_try_ms = 0;
+  transport::Timings timings;
+  int32_t level = 0;
+};
+
+}  // namespace posthaste::engine

@@ -1,0 +1,87 @@
+#include "engine/webhook_drafts.h"
+
+#include <utility>
+
+#include "config/conf.h"
+#include "config/webhook_keys.h"
+#include "core/limits.h"
+#include "transport/header_rules.h"
+#include "transport/target.h"
+
+namespace posthaste::engine {
+namespace {
+
+using core::ErrorCode;
+using core::Result;
+
+Result<> set_target(core::Webhook& webhook, const std::string& text) {
+  auto target = transport::parse_target(text);
+  if (!target) return target.error();
+  webhook.target = target->url;
+  webhook.origin = transport::origin_text(target->origin);
+  webhook.credentials.clear();
+  if (target->credentials) {
+    webhook.credentials = target->credentials->user + ":" + target->credentials->password;
+  }
+  return {};
+}
+
+Result<> set_events(core::Webhook& webhook, const core::EventCatalogue& catalogue,
+                    const std::vector<std::string>& names) {
+  auto selection = core::select_events(catalogue, names);
+  if (!selection) return selection.error();
+  webhook.events = std::move(selection->events);
+  webhook.types = selection->types;
+  return {};
+}
+
+}  // namespace
+
+Result<core::Webhook> edit_webhook(const DraftContext& context, const core::Webhook& before,
+                                   const core::WebhookSpec& change) {
+  core::Webhook webhook = before;
+  if (change.name) webhook.name = *change.name;
+  if (change.target) {
+    if (auto done = set_target(webhook, *change.target); !done) return done.error();
+  }
+  if (change.events) {
+    if (auto done = set_events(webhook, context.catalogue, *change.events); !done)
+      return done.error();
+  }
+  // The mask that listings show means: as it was.
+  if (change.auth_token && *change.auth_token != config::kSecretMask) {
+    webhook.auth_token = *change.auth_token;
+  }
+  if (change.active) webhook.active = *change.active;
+  webhook.headers = config::merge_headers(before.headers, change);
+  for (const auto& [key, value] : change.overrides) {
+    if (value) {
+      webhook.overrides[key] = *value;
+    } else {
+      webhook.overrides.erase(key);
+    }
+  }
+  auto settings = config::webhook_settings(context.settings, webhook.overrides);
+  if (!settings) return settings.error();
+  webhook.settings = std::move(*settings);
+  const transport::HeaderContext headers{webhook.settings.auth_header,
+                                         !webhook.credentials.empty()};
+  if (auto done = transport::check_custom_headers(webhook.headers, headers); !done)
+    return done.error();
+  return webhook;
+}
+
+Result<core::Webhook> draft_webhook(const DraftContext& context, std::string id,
+                                    const core::WebhookSpec& spec, std::string_view default_name) {
+  core::Webhook empty;
+  empty.id = std::move(id);
+  empty.name = default_name;
+  if (!spec.target) return {ErrorCode::MissingField, "field 'target' is required", "target"};
+  if (!spec.events) return {ErrorCode::MissingField, "field 'events' is required", "events"};
+  if (!spec.name && default_name.empty()) {
+    return {ErrorCode::MissingField, "field 'name' is required", "name"};
+  }
+  return edit_webhook(context, empty, spec);
+}
+
+}  // namespace posthaste::engine

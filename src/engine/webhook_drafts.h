@@ -1,0 +1,31 @@
+// From a caller's description to a complete, checked webhook: the one place where keys, event
+// types, URL, headers and settings are looked at together. Pure but for the URL and header rules of
+// transport.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/event_catalogue.h"
+#include "core/result.h"
+#include "core/settings.h"
+#include "core/webhook.h"
+
+namespace posthaste::engine {
+
+struct DraftContext {
+  const core::EventCatalogue& catalogue;
+  const core::EngineSettings& settings;
+};
+
+// A new declaration. A missing name is default_name; with none of those MissingField, as for target
+// and events.
+core::Result<core::Webhook> draft_webhook(const DraftContext& context, std::string id,
+                                          const core::WebhookSpec& spec,
+                                          std::string_view default_name);
+
+// An existing webhook with the keys that `change` sets.
+core::Result<core::Webhook> edit_webhook(const DraftContext& context, const core::Webhook& before,
+                                         const core::WebhookSpec& change);
+
+}  // namespace posthaste::engine

@@ -1,0 +1,87 @@
+// The counters behind the statistics: written where things happen, read at any time without a lock.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+namespace posthaste::metrics {
+
+// One counter or gauge. Threads: any; relaxed, since each stands alone.
+class Counter {
+ public:
+  void add(uint64_t value = 1) { value_.fetch_add(value, std::memory_order_relaxed); }
+  void subtract(uint64_t value) { value_.fetch_sub(value, std::memory_order_relaxed); }
+  void set(uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+  uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// A counter that many producers write at once: each thread adds to a cache line that few others
+// share. Threads: any. get() is exact once the writers have returned.
+class ShardedCounter {
+ public:
+  void add(uint64_t value = 1) { shards_[shard_of_thread()].counter.add(value); }
+  uint64_t get() const {
+    uint64_t sum = 0;
+    for (const Shard& shard : shards_) sum += shard.counter.get();
+    return sum;
+  }
+
+ private:
+  struct alignas(64) Shard {
+    Counter counter;
+  };
+  static size_t shard_of_thread() {
+    static std::atomic<size_t> next{0};
+    static thread_local const size_t shard = next.fetch_add(1, std::memory_order_relaxed) % kShards;
+    return shard;
+  }
+  static constexpr size_t kShards = 16;
+  std::array<Shard, kShards> shards_;
+};
+
+// Per webhook. Events routed to it end in delivered, dropped, or still in open, waiting or in
+// flight.
+struct WebhookCounters {
+  Counter events_routed;
+  Counter events_delivered;
+  Counter events_dropped_expired;
+  Counter events_dropped_quota;
+  Counter events_dropped_removed;
+  Counter events_dropped_closed;
+  Counter batches_sealed;
+  Counter batches_delivered;
+  Counter batches_dropped;
+  Counter bytes_delivered;
+  Counter attempts;
+  Counter attempts_failed;
+  // Gauges.
+  Counter open_events;
+  Counter open_bytes;
+  Counter waiting_batches;  // sealed and not over, in flight included
+  Counter waiting_events;
+  Counter waiting_memory_bytes;  // what it is charged with under webhook.max_waiting_bytes
+  Counter is_in_trouble;         // 1: its endpoint backs off
+};
+
+// Per engine.
+struct EngineCounters {
+  ShardedCounter events_accepted;
+  ShardedCounter events_refused;  // any code but OK and QueueFull
+  ShardedCounter events_queue_full;
+  ShardedCounter events_unwanted;  // accepted, and no webhook wanted them
+  Counter attempts;
+  Counter attempts_failed;
+  Counter in_flight;
+  Counter verifications;
+  Counter verifications_failed;
+  Counter batches_sealed;
+  Counter routed_bytes_per_second;  // smoothed
+  Counter intake_bytes;
+  Counter waiting_memory_bytes;
+};
+
+}  // namespace posthaste::metrics
