@@ -248,6 +248,17 @@ TEST_CASE("A change that carries the mask keeps the secret", "[config][webhook_k
   CHECK(merge_headers(webhook.headers, snapshot) == webhook.headers);
 }
 
+TEST_CASE("A mask over no secret is an ordinary text", "[config][webhook_keys]") {
+  WebhookSpec change;
+  REQUIRE(set_webhook_key(change, "auth_token", "****"));
+  REQUIRE(set_webhook_key(change, "header.X-A", "****"));
+  WebhookSpec base;
+  CHECK(merge(base, change).auth_token == "****");
+  base.auth_token = "";
+  CHECK(merge(base, change).auth_token == "****");
+  CHECK(get_webhook_key(merge(base, change), "header.X-A") == "****");
+}
+
 TEST_CASE("Merged headers are checked against the limits and the token's header",
           "[config][webhook_keys]") {
   HeaderList headers = {{"X-A", "1"}, {"X-B", "1"}, {"X-C", "1"}, {"X-D", "1"}, {"X-E", "1"}};
