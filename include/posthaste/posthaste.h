@@ -41,7 +41,7 @@ extern "C" {
 /* ---- Version and errors ------------------------------------------------------------------------------------ */
 
 /* An engine: one registry, one queue, one set of worker threads. Several per process are fine. */
-typedef struct posthaste posthaste_t;
+typedef struct posthaste_engine posthaste_t;
 /* A configuration: string keys and values. */
 typedef struct posthaste_conf posthaste_conf_t;
 /* A reusable error description, one per thread. */
