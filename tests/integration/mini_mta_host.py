@@ -155,7 +155,9 @@ def accepted_id(reply):
 class HostTest(unittest.TestCase):
     """A receiver and a mini_mta for each test, in a folder of their own. Ends with exit status 0 or fails."""
 
-    extra_options = []
+    def more_options(self):
+        """Options of mini_mta besides those that every test has; called once the receiver stands."""
+        return []
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="posthaste-"))
@@ -168,7 +170,7 @@ class HostTest(unittest.TestCase):
             wrapper + [os.environ["POSTHASTE_MINI_MTA"], "--maildir", str(self.maildir), "--users",
                        "alice,bob", "--domain", "example.test", "--target",
                        self.receiver.url + "/hook", "--token", "secret-token", "--batch-age",
-                       "100ms", "--retry-delay", "100", "--verbose"] + self.extra_options,
+                       "100ms", "--retry-delay", "100", "--verbose"] + self.more_options(),
             self.folder / "mini_mta.log")
         self.addCleanup(self.end_host)
         self.smtp_port = int(self.host.line_with("smtp 127.0.0.1:"))

@@ -1,6 +1,7 @@
 """mini_mta end to end: real mail over SMTP, real batches at a receiver."""
 
 import base64
+import json
 import os
 import quopri
 import re
@@ -312,8 +313,41 @@ class Tracking(HostTest):
         self.assertEqual([event for event in self.receiver.events() if event["type"] == "click"], [])
 
 
+class WebhooksFile(HostTest):
+    def write_file(self, *paths):
+        """Writes webhooks for bounces, one for each path at the receiver."""
+        entries = [{"name": path, "target": f"{self.receiver.url}/{path}", "events": ["bounce"],
+                    "auth_token": f"token-{path}"} for path in paths]
+        (self.folder / "webhooks.json").write_text(json.dumps(entries))
+
+    def more_options(self):
+        self.write_file("first", "second")
+        return ["--webhook-file", str(self.folder / "webhooks.json")]
+
+    def bounce_targets(self, count):
+        """Makes a bounce and returns where it arrived, `count` targets in all."""
+        identifier = accepted_id(self.connect().mail(["nobody@example.test"], b"\r\n"))
+
+        def targets():
+            return sorted(request["target"] for request in self.receiver.requests()
+                          if identifier in request["body"] and '"bounce"' in request["body"])
+
+        wait_until(lambda: len(targets()) >= count, f"{count} batches with the bounce")
+        return targets()
+
+    def test_a_hangup_reads_the_file_again_and_changes_only_what_differs(self):
+        self.assertEqual(self.bounce_targets(3), ["/first", "/hook", "/second"])
+        self.write_file("second", "third")
+        self.host.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.host.output().count("webhooks ") == 2, "the second summary")
+        self.assertEqual(self.bounce_targets(3), ["/hook", "/second", "/third"])
+        summary = json.loads(self.host.output().split("webhooks.json: ")[2].splitlines()[0])
+        self.assertEqual((summary["added"], summary["removed"], summary["unchanged"]), (1, 1, 1))
+
+
 class Ending(HostTest):
-    extra_options = ["--suppress", "delivery"]
+    def more_options(self):
+        return ["--suppress", "delivery"]
 
     def test_a_suppressed_type_is_not_pushed_and_the_end_sends_what_is_queued(self):
         identifier = accepted_id(self.connect().mail(["alice@example.test"], message("<p>x</p>")))
