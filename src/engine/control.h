@@ -2,6 +2,7 @@
 // so a change of a webhook holds for every event pushed after it and for none pushed before.
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -53,6 +54,10 @@ class ControlQueue {
     const std::lock_guard lock(mutex_);
     controls_.pop_back();
   }
+  size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return controls_.size();
+  }
   std::optional<Control> take() {
     const std::lock_guard lock(mutex_);
     if (controls_.empty()) return std::nullopt;
@@ -62,7 +67,7 @@ class ControlQueue {
   }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::deque<Control> controls_;
 };
 

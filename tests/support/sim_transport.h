@@ -86,6 +86,7 @@ class SimTransport final : public transport::Transport {
   core::Instant next_event() const {
     return events_.empty() ? core::kNever : events_.begin()->first.first;
   }
+  bool is_woken() const { return is_woken_; }
   size_t running_count() const { return exchanges_.size(); }
 
  private:
