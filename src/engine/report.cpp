@@ -1,0 +1,41 @@
+#include "engine/report.h"
+
+namespace posthaste::engine {
+
+const char* report_kind_name(ReportKind kind) {
+  switch (kind) {
+    case ReportKind::Delivered:
+      return "delivered";
+    case ReportKind::Retrying:
+      return "retrying";
+    case ReportKind::Dropped:
+      return "dropped";
+    case ReportKind::State:
+      return "state";
+    case ReportKind::Ticket:
+      return "ticket";
+    case ReportKind::Overflow:
+      return "overflow";
+    case ReportKind::Log:
+      return "log";
+  }
+  return "?";
+}
+
+const char* drop_reason_name(DropReason reason) {
+  switch (reason) {
+    case DropReason::None:
+      return "none";
+    case DropReason::Expired:
+      return "expired";
+    case DropReason::Quota:
+      return "quota";
+    case DropReason::Removed:
+      return "removed";
+    case DropReason::Closed:
+      return "closed";
+  }
+  return "?";
+}
+
+}  // namespace posthaste::engine

@@ -1,0 +1,73 @@
+#include "metrics/stats_json.h"
+
+#include <catch2/catch.hpp>
+
+using namespace posthaste::metrics;
+using namespace std::chrono_literals;
+
+TEST_CASE("Statistics name every counter of the engine", "[metrics][stats_json]") {
+  EngineCounters counters;
+  counters.events_accepted.add(1);
+  counters.events_refused.add(2);
+  counters.events_queue_full.add(3);
+  counters.events_unwanted.add(4);
+  counters.batches_sealed.add(5);
+  counters.attempts.add(6);
+  counters.attempts_failed.add(7);
+  counters.in_flight.set(8);
+  counters.verifications.add(10);
+  counters.verifications_failed.add(11);
+  counters.intake_bytes.set(12);
+  counters.waiting_memory_bytes.set(14);
+  const EngineGauges gauges{13, 15, 16'900ms, 9};
+  CHECK(stats_json(counters, gauges, {}) ==
+        R"({"events":{"accepted":1,"refused":2,"queue_full":3,"unwanted":4},)"
+        R"("batches":{"sealed":5},)"
+        R"("attempts":{"count":6,"failed":7,"in_flight":8,"left_early":9},)"
+        R"("verifications":{"count":10,"failed":11},)"
+        R"("intake":{"bytes":12,"max_bytes":13},)"
+        R"("waiting":{"memory_bytes":14,"max_bytes":15,"outage_covered_seconds":16},)"
+        R"("webhooks":[]})");
+}
+
+TEST_CASE("Statistics name every counter of each webhook", "[metrics][stats_json]") {
+  const auto counters = std::make_shared<WebhookCounters>();
+  counters->events_routed.add(1);
+  counters->events_delivered.add(2);
+  counters->events_dropped_expired.add(3);
+  counters->events_dropped_quota.add(4);
+  counters->events_dropped_removed.add(5);
+  counters->events_dropped_closed.add(6);
+  counters->batches_sealed.add(7);
+  counters->batches_delivered.add(8);
+  counters->batches_dropped.add(9);
+  counters->bytes_delivered.add(10);
+  counters->attempts.add(11);
+  counters->attempts_failed.add(12);
+  counters->open_events.set(13);
+  counters->open_bytes.set(14);
+  counters->waiting_batches.set(15);
+  counters->waiting_events.set(16);
+  counters->waiting_memory_bytes.set(17);
+  counters->is_in_trouble.set(1);
+  const std::string text = stats_json(EngineCounters{}, {},
+                                      {{"a", "say \"hi\"", "active", counters},
+                                       {"b", "", "paused", std::make_shared<WebhookCounters>()}});
+  const auto start = text.find(R"("webhooks":[)");
+  REQUIRE(start != std::string::npos);
+  const std::string webhooks = text.substr(start);
+  const std::string first =
+      R"("webhooks":[{"id":"a","name":"say \"hi\"","state":"active",)"
+      R"("events":{"routed":1,"delivered":2,)"
+      R"("dropped":{"expired":3,"quota":4,"removed":5,"closed":6}},)"
+      R"("batches":{"sealed":7,"delivered":8,"dropped":9},"bytes_delivered":10,)"
+      R"("attempts":{"count":11,"failed":12},"open":{"events":13,"bytes":14},)"
+      R"("waiting":{"batches":15,"events":16,"memory_bytes":17},"is_in_trouble":true},)";
+  CHECK(webhooks.substr(0, first.size()) == first);
+  CHECK(webhooks.substr(first.size(), 33) == R"({"id":"b","name":"","state":"paus)");
+}
+
+TEST_CASE("Without a rate the covered outage is null", "[metrics][stats_json]") {
+  const std::string text = stats_json(EngineCounters{}, {}, {});
+  CHECK(text.find(R"("outage_covered_seconds":null)") != std::string::npos);
+}
