@@ -1,5 +1,6 @@
-// The bounds of the library: every queue, loop, buffer and string takes its limit from here. A value that a host may
-// change is a configuration key; its default and its ceiling stand here, and the property table refers to them.
+// The bounds of the library: every queue, loop, buffer and string takes its limit from here. A
+// value that a host may change is a configuration key; its default and its ceiling stand here, and
+// the property table refers to them.
 #pragma once
 
 #include <cstddef>
@@ -7,10 +8,12 @@
 
 namespace posthaste::core {
 
-// Objects and arrays inside one another in one event or one configuration text; the outermost counts as one.
+// Objects and arrays inside one another in one event or one configuration text; the outermost
+// counts as one.
 inline constexpr size_t kJsonDepthMax = 64;
 
-// Bytes of one event's payload: what is allowed unless configured, and the most that can be configured.
+// Bytes of one event's payload: what is allowed unless configured, and the most that can be
+// configured.
 inline constexpr size_t kEventSizeDefault = size_t{1} << 20;
 inline constexpr size_t kEventSizeMax = size_t{16} << 20;
 
@@ -31,10 +34,12 @@ inline constexpr size_t kJsonValuesMax = size_t{1} << 20;
 inline constexpr uint32_t kSegmentSize = 1u << 20;
 inline constexpr uint32_t kSegmentRecords = 4096;
 
-// A batch this small is copied out of its segments when it is sealed: cheaper than what it would pin.
+// A batch this small is copied out of its segments when it is sealed: cheaper than what it would
+// pin.
 inline constexpr uint64_t kCopyAtSealSize = 16u << 10;
 
-// An open batch that holds less than one part in this many of a finished segment copies its records out.
+// An open batch that holds less than one part in this many of a finished segment copies its records
+// out.
 inline constexpr uint64_t kSparseShare = 8;
 
 // Tickets whose report was not pulled yet.
