@@ -1,0 +1,50 @@
+// A webhook's target URL: checked, taken apart, and made fit for sending. Called where a target
+// enters (registry, webhooks file, API); the transport itself takes checked URLs only.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/result.h"
+
+namespace posthaste::transport {
+
+inline constexpr size_t kTargetBytesMax = 2048;
+
+// Where requests go, in a form that compares: credentials and headers may follow an edit of the
+// target only while the origin stays the same (design 2a, Edits).
+struct Origin {
+  std::string scheme;  // "http" or "https"
+  std::string host;    // lower case; IDN in ASCII form; IPv6 in brackets
+  uint16_t port = 0;   // the scheme's own when the URL names none
+
+  bool operator==(const Origin&) const = default;
+};
+
+struct BasicCredentials {
+  std::string user;
+  std::string password;
+
+  bool operator==(const BasicCredentials&) const = default;
+};
+
+struct Target {
+  // As given, without credentials and fragment; characters outside ASCII encoded.
+  std::string url;
+  Origin origin;
+  std::optional<BasicCredentials> credentials;  // those of `user:password@`, decoded
+};
+
+// Fails with BadTarget, key "target"; the message says what is wrong and never contains the URL's
+// user or password.
+core::Result<Target> parse_target(std::string_view text);
+
+// "https://example.com:8443"; the scheme's own port is left out.
+std::string origin_text(const Origin& origin);
+
+// Whether a checked URL names its host by address, so that nothing needs to be resolved. Cheap.
+bool is_address_literal_url(std::string_view url);
+
+}  // namespace posthaste::transport
