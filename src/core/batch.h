@@ -21,6 +21,8 @@ struct Batch {
   uint32_t attempts_count = 0;  // begun
   uint32_t failures_count = 0;  // failed
   uint32_t content_failures_count = 0;
+  // False once a trouble of its endpoint has ended that it met a content failure in.
+  bool counts_against_endpoint = true;
   bool is_in_flight = false;
   bool is_probe = false;  // in flight as the probe of an endpoint in trouble
   Instant due{};          // when it is in trouble by itself: its next attempt

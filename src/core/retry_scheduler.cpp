@@ -24,11 +24,12 @@ Batch* RetryScheduler::next(Instant now) {
   if (in_flight_count_ >= connections_max_) return nullptr;
   // Endpoints in trouble go first, within their half: they are few, rare and bounded, so they
   // cannot starve others.
-  const uint32_t trouble_max = std::max(1u, connections_max_ / 2);
-  if (trouble_in_flight_count_ < trouble_max) {
-    if (Batch* batch = pop(trouble_, List::Trouble, now)) return batch;
-  }
-  return pop(healthy_, List::Healthy, now);
+  const bool may_probe = trouble_in_flight_count_ < std::max(1u, connections_max_ / 2);
+  Batch* batch = may_probe ? pop(trouble_, List::Trouble, now) : nullptr;
+  if (!batch) batch = pop(healthy_, List::Healthy, now);
+  // An endpoint that fell while it stood among the healthy ones has just changed lists.
+  if (!batch && may_probe) batch = pop(trouble_, List::Trouble, now);
+  return batch;
 }
 
 Batch* RetryScheduler::pop(std::deque<Endpoint*>& list, List kind, Instant now) {
@@ -143,7 +144,7 @@ Verdict RetryScheduler::settle(Batch& batch, AttemptOutcome outcome, Instant now
   start_clock(batch, now);
   if (outcome == AttemptOutcome::ContentFailure) {
     ++batch.content_failures_count;
-    endpoint.content_failures_in_a_row.insert(batch.sequence);
+    if (batch.counts_against_endpoint) endpoint.content_failures_in_a_row.insert(batch.sequence);
   }
   const bool is_endpoints = outcome == AttemptOutcome::MuteFailure ||
                             endpoint.content_failures_in_a_row.size() >= kContentFailuresInARow;
@@ -302,6 +303,7 @@ void RetryScheduler::recover(Endpoint& endpoint, Instant now) {
       continue;
     }
     place = endpoint.queue.erase(place);
+    batch.counts_against_endpoint = false;
     wait_in_trouble(batch, now);
   }
 }

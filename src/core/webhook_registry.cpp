@@ -15,11 +15,12 @@ Error not_found(std::string_view id) {
 
 }  // namespace
 
-RegistryChange WebhookRegistry::put(Webhook draft, Instant now, WallTime wall_now) {
+RegistryChange WebhookRegistry::put(Webhook draft, WallTime wall_now) {
   const size_t index = index_of(draft.id);
   if (index == kNone) {
     draft.created = wall_now;
-    draft.activates_at = now;
+    // Before every step that will ever see it: a step may have taken its time before the put did.
+    draft.activates_at = Instant::min();
     return add(std::move(draft));
   }
   if (is_same_declaration(*webhooks_[index], draft)) return {};
@@ -61,14 +62,14 @@ Result<RegistryChange> WebhookRegistry::set_paused(std::string_view id, bool is_
 }
 
 std::vector<RegistryChange> WebhookRegistry::reconcile(std::string_view file,
-                                                       std::vector<Webhook> drafts, Instant now,
+                                                       std::vector<Webhook> drafts,
                                                        WallTime wall_now) {
   std::vector<RegistryChange> changes;
   std::set<std::string, std::less<>> kept;
   for (Webhook& draft : drafts) {
     kept.insert(draft.id);
     draft.source_file = file;
-    if (auto change = put(std::move(draft), now, wall_now); change.is_change()) {
+    if (auto change = put(std::move(draft), wall_now); change.is_change()) {
       changes.push_back(std::move(change));
     }
   }

@@ -31,7 +31,7 @@ class WebhookRegistry {
   // A host's own declaration: adds, replaces what differs, or does nothing; never touches the
   // state, and never waits for activation. `draft` is complete but for generation, revision and
   // times.
-  RegistryChange put(Webhook draft, Instant now, WallTime wall_now);
+  RegistryChange put(Webhook draft, WallTime wall_now);
   // A verified creation under a new id: takes events after the activation delay.
   RegistryChange create(Webhook draft, Instant now, WallTime wall_now);
   // Replaces settings of an existing webhook.
@@ -40,7 +40,7 @@ class WebhookRegistry {
   Result<RegistryChange> set_paused(std::string_view id, bool is_paused);
   // Makes the webhooks of one file those of `drafts`.
   std::vector<RegistryChange> reconcile(std::string_view file, std::vector<Webhook> drafts,
-                                        Instant now, WallTime wall_now);
+                                        WallTime wall_now);
 
   WebhookPtr find(std::string_view id) const;
   // In the order of registration.

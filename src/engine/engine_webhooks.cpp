@@ -83,7 +83,7 @@ Result<> Engine::put(std::string_view id, const core::WebhookSpec& spec) {
   const std::lock_guard lock(mutex_);
   auto draft = draft_webhook({catalogue_, settings_}, std::string(id), spec, id);
   if (!draft) return draft.error();
-  return publish(registry_.put(std::move(*draft), clock_->now(), clock_->wall_now()), false);
+  return publish(registry_.put(std::move(*draft), clock_->wall_now()), false);
 }
 
 Result<> Engine::remove(std::string_view id, bool drops_queued) {
@@ -288,7 +288,7 @@ Result<LoadSummary> Engine::load(const std::string& path) {
   LoadSummary summary;
   summary.unchanged_count = drafts.size();
   for (core::RegistryChange& change :
-       registry_.reconcile(file, std::move(drafts), clock_->now(), clock_->wall_now())) {
+       registry_.reconcile(file, std::move(drafts), clock_->wall_now())) {
     if (!change.before) {
       ++summary.added_count;
     } else if (change.after) {

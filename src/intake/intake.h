@@ -85,6 +85,8 @@ class Intake {
   template <typename Write>
   core::ErrorCode push_large(uint32_t size_bytes, core::EventTypeId type, const Write& write) {
     Segment* const segment = add_single(size_bytes, true);
+    // A segment ended, or memory is used up.
+    wake_waiting();
     if (!segment) return refusal();
     write(segment->at(0));
     segment->publish({0, 0, true}, size_bytes, type, clock_.coarse_now(), false);

@@ -122,7 +122,7 @@ Result<> SimEngine::publish(core::RegistryChange change, bool drops_queued) {
 Result<> SimEngine::put(const std::string& id, const core::WebhookSpec& spec) {
   auto draft = engine::draft_webhook({catalogue_, settings_}, id, spec, id);
   if (!draft) return draft.error();
-  return publish(registry_.put(std::move(*draft), clock_.now(), clock_.wall_now()), false);
+  return publish(registry_.put(std::move(*draft), clock_.wall_now()), false);
 }
 
 Result<> SimEngine::create(const std::string& id, const core::WebhookSpec& spec) {
