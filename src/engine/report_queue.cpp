@@ -13,6 +13,8 @@
 namespace posthaste::engine {
 namespace {
 
+// What the allocator adds to a piece of memory.
+constexpr uint64_t kAllocationBytes = 16;
 // What a place in a container takes beside its value, allocator included.
 constexpr uint64_t kPlaceBytes = 64;
 // The same for an entry of the index of drops, without its key.
@@ -20,7 +22,7 @@ constexpr uint64_t kIndexPlaceBytes = 96;
 
 uint64_t heap_bytes(const std::string& text) {
   // A short text lives inside its object.
-  return text.capacity() < sizeof(std::string) ? 0 : text.capacity() + 1;
+  return text.capacity() < sizeof(std::string) ? 0 : text.capacity() + 1 + kAllocationBytes;
 }
 
 uint64_t failure_bytes(const VerifyFailure& failure) {

@@ -5,6 +5,10 @@
 namespace posthaste::metrics {
 namespace {
 
+// After a burst the smoothed rate falls for ever without reaching zero; a year is as good as no
+// end.
+constexpr double kLongestSeconds = 365 * 86'400.0;
+
 double seconds(core::Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -27,10 +31,7 @@ void RateMeter::feed(core::Instant now, uint64_t total) {
 std::optional<core::Duration> outage_covered(uint64_t free_bytes, double bytes_per_second) {
   if (bytes_per_second <= 0) return std::nullopt;
   const double covered = static_cast<double>(free_bytes) / bytes_per_second;
-  // After a burst the smoothed rate falls for ever without reaching zero; a year is as good as no
-  // end.
-  constexpr double kYear = 365 * 86'400.0;
-  if (covered >= kYear) return std::nullopt;
+  if (covered >= kLongestSeconds) return std::nullopt;
   return std::chrono::duration_cast<core::Duration>(std::chrono::duration<double>(covered));
 }
 

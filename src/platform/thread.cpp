@@ -74,7 +74,8 @@ core::Result<Thread> Thread::start(std::string name, std::function<void()> body)
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_attr_destroy(&attributes);
   if (code) return system_error(state->name, code);
-  argument.release();
+  // The thread owns it now.
+  static_cast<void>(argument.release());
 
   Thread thread;
   thread.handle_ = handle;

@@ -6,6 +6,8 @@
 namespace posthaste::spool {
 namespace {
 
+// What a slot takes beside its fields: its share of the container, and its place among the free.
+constexpr uint64_t kSlotPlaceBytes = 16;
 // What an entry of the index of unfinished batches takes, allocator included.
 constexpr uint64_t kIndexEntryBytes = 64;
 // Names of network errors are a small fixed set; a name beyond this many is not kept.
@@ -152,7 +154,7 @@ void MemoryStore::remove(Index index) {
 }
 
 uint64_t MemoryStore::charge_of(const Slot& slot) {
-  return sizeof(Slot) + sizeof(Index) + (slot.is_delivered ? 0 : kIndexEntryBytes);
+  return sizeof(Slot) + kSlotPlaceBytes + (slot.is_delivered ? 0 : kIndexEntryBytes);
 }
 
 void MemoryStore::link(List& list, Links Slot::*links, Index index) {

@@ -113,20 +113,22 @@ TEST_CASE("Drops of one webhook and reason merge into one exact count while unpo
   Report reached = make_drop("a", DropReason::Expired, 20, 104);
   reached.reached = transport::Reached::Maybe;
   queue.push(std::move(reached));
-  queue.push(make_drop("a", DropReason::Expired, 30, 105));
+  Report several = make_drop("a", DropReason::Expired, 30, 105);
+  several.count = 4;
+  queue.push(std::move(several));
 
   const auto reports = drain(queue);
   REQUIRE(times_of(reports) == std::vector<int64_t>{100, 101, 102, 103});
   CHECK(reports[0].webhook_id == "a");
   CHECK(reports[0].reason == DropReason::Expired);
   CHECK(reports[0].events_count == 60);
-  CHECK(reports[0].count == 3);
+  CHECK(reports[0].count == 6);
   CHECK(reports[0].bytes == 30'000);
   CHECK(reports[0].reached == transport::Reached::Maybe);
   CHECK(reports[0].batch_id.empty());
   CHECK(reports[0].status == 0);
   CHECK(reports[0].attempts_count == 0);
-  CHECK(reports[0].message == "drops merged, reason expired: batches 3, events 60");
+  CHECK(reports[0].message == "drops merged, reason expired: batches 6, events 60");
   CHECK(reports[2].events_count == 7);
   CHECK(reports[2].batch_id == "batch of a");
   CHECK(reports[2].message == "batch dropped");
