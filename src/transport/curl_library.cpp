@@ -13,13 +13,13 @@ namespace {
 constinit std::mutex library_mutex;
 constinit bool is_initialised = false;  // guarded by library_mutex
 
-// 7.88.0: CURLOPT_QUICK_EXIT needs 7.87.0, CURLU_PUNYCODE 7.88.0.
-constexpr unsigned kVersionMin = 0x075800;
+// The first with CURLOPT_QUICK_EXIT.
+constexpr unsigned kVersionMin = 0x075700;
 
 core::Result<> check(const curl_version_info_data& info) {
   if (info.version_num < kVersionMin) {
     return {core::ErrorCode::Unsupported,
-            std::string("libcurl ") + info.version + " is too old, 7.88.0 is needed"};
+            std::string("libcurl ") + info.version + " is too old, 7.87.0 is needed"};
   }
   // With several backends compiled in, those not chosen are listed in parentheses.
   const std::string_view backend = info.ssl_version != nullptr ? info.ssl_version : "";

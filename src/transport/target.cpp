@@ -150,17 +150,12 @@ Result<BasicCredentials> parse_user_info(std::string_view user_info) {
   return BasicCredentials{*user, *password};
 }
 
+// libcurl converts international names by the process's locale, which is the host's: the same
+// target would be good in one program and bad in another.
 Result<std::string> ascii_host(CURLU* url) {
   auto host = get(url, CURLUPART_HOST);
   if (!host || is_ascii(*host)) return host;
-  char* text = nullptr;
-  if (curl_url_get(url, CURLUPART_HOST, &text, CURLU_PUNYCODE) != CURLUE_OK) {
-    return bad("the target's host name cannot be converted to ASCII, write it as xn--...");
-  }
-  std::string converted(text);
-  curl_free(text);
-  curl_url_set(url, CURLUPART_HOST, converted.c_str(), 0);
-  return converted;
+  return bad("the target's host name is not ASCII, write it as xn--...");
 }
 
 Result<Origin> parse_origin(CURLU* url) {

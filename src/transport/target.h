@@ -17,7 +17,7 @@ inline constexpr size_t kTargetBytesMax = 2048;
 // target only while the origin stays the same (design 2a, Edits).
 struct Origin {
   std::string scheme;  // "http" or "https"
-  std::string host;    // lower case; IDN in ASCII form; IPv6 in brackets
+  std::string host;    // lower case ASCII; IPv6 in brackets
   uint16_t port = 0;   // the scheme's own when the URL names none
 
   bool operator==(const Origin&) const = default;
@@ -31,7 +31,7 @@ struct BasicCredentials {
 };
 
 struct Target {
-  // As given, without credentials and fragment; characters outside ASCII encoded.
+  // As given, without credentials and fragment; characters of the path outside ASCII encoded.
   std::string url;
   Origin origin;
   std::optional<BasicCredentials> credentials;  // those of `user:password@`, decoded
