@@ -34,12 +34,13 @@ int32_t posthaste_close(posthaste_t* ph, int32_t timeout_ms, posthaste_error_t* 
 
 void posthaste_free(posthaste_t* ph) {
   if (ph == nullptr) return;
-  // A close that threw may have left the thread running.
-  const bool is_closed = capi::value_or(false, [&] {
-    const Result<> closed = ph->engine->close(0);
-    return closed || !ph->engine->must_leak();
+  // A close that threw may have left the thread running. Whether this close succeeded says little:
+  // after one that gave up waiting for the thread, the next answers that all is closed.
+  const bool is_safe = capi::value_or(false, [&] {
+    static_cast<void>(ph->engine->close(0));
+    return !ph->engine->must_leak();
   });
-  if (!is_closed) static_cast<void>(ph->engine.release());
+  if (!is_safe) static_cast<void>(ph->engine.release());
   delete ph;
 }
 
