@@ -88,7 +88,6 @@ static void check_calls(void) {
   check_events(engine);
   check_registry(engine);
   check_reports(engine);
-  CHECK(posthaste_wants(engine, "delivery") == 0);
   CHECK_CODE(POSTHASTE_OK, posthaste_stats_json(engine, &text));
   CHECK(posthaste_text_size(text) > 0);
   posthaste_text_free(text);

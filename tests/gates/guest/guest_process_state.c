@@ -37,20 +37,31 @@ static void append_bytes(char* state, const char* key, const void* data, size_t 
   append(state, key, text);
 }
 
+static void append_mask(char* state, const char* key, const sigset_t* mask) {
+  char members[SIGNAL_COUNT + 1];
+  int number;
+  for (number = 1; number <= SIGNAL_COUNT; ++number) {
+    members[number - 1] = sigismember(mask, number) == 1 ? '1' : '0';
+  }
+  members[SIGNAL_COUNT] = '\0';
+  append(state, key, members);
+}
+
 static void append_signals(char* state) {
   sigset_t mask;
   int number;
   for (number = 1; number <= SIGNAL_COUNT; ++number) {
     struct sigaction action;
-    char key[32];
-    memset(&action, 0, sizeof action);
-    if (sigaction(number, NULL, &action) != 0) continue;
-    snprintf(key, sizeof key, "signal %d", number);
-    append_bytes(state, key, &action, sizeof action);
+    char key[64];
+    /* 32 and 33 are the C library's own. */
+    if (number == 32 || number == 33) continue;
+    CHECK(sigaction(number, NULL, &action) == 0);
+    snprintf(key, sizeof key, "signal %d, flags %x", number, (unsigned)action.sa_flags);
+    append_bytes(state, key, &action.sa_handler, sizeof action.sa_handler);
+    append_mask(state, key, &action.sa_mask);
   }
-  memset(&mask, 0, sizeof mask);
   CHECK(pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0);
-  append_bytes(state, "signal mask", &mask, sizeof mask);
+  append_mask(state, "signal mask", &mask);
 }
 
 static void read_state(char* state) {
@@ -79,11 +90,23 @@ static void read_state(char* state) {
   append_bytes(state, "bytes on standard error", &error_file.st_size, sizeof error_file.st_size);
 }
 
+/* Prints the first line that differs, of both. */
+static void print_difference(const char* before, const char* now) {
+  size_t line = 0;
+  size_t i;
+  for (i = 0; before[i] == now[i]; ++i) {
+    if (before[i] == '\n') line = i + 1;
+  }
+  printf("before: %.*s\n", (int)strcspn(before + line, "\n"), before + line);
+  printf("after:  %.*s\n", (int)strcspn(now + line, "\n"), now + line);
+}
+
 static void check_unchanged(const char* before, const char* step) {
   static char now[STATE_BYTES];
   read_state(now);
   if (strcmp(before, now) == 0) return;
-  printf("changed by %s\nbefore:\n%s\nafter:\n%s\n", step, before, now);
+  printf("changed by %s\n", step);
+  print_difference(before, now);
   exit(1);
 }
 

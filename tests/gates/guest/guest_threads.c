@@ -28,8 +28,9 @@ static atomic_int handled_elsewhere;
 static atomic_int host_thread;
 
 /* Stands before the C library's, so that every stack size asked for is seen. */
-int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*),
-                   void* argument) {
+__attribute__((visibility("default"))) int pthread_create(pthread_t* thread,
+                                                          const pthread_attr_t* attributes,
+                                                          void* (*body)(void*), void* argument) {
   int (*next)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
   void* const symbol = dlsym(RTLD_NEXT, "pthread_create");
   memcpy(&next, &symbol, sizeof next);
