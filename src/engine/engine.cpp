@@ -75,6 +75,8 @@ Result<> Engine::start() {
                                  settings_, seeds.next());
   waker_.store(transport_.get(), std::memory_order_release);
   fork_generation_.store(platform::fork_generation());
+  // After everything that was initialised, so that its handler runs before theirs.
+  if (auto done = platform::ExitGuard::install(); !done) return done;
   auto thread = platform::Thread::start("posthaste", [this] { run(); });
   if (!thread) {
     waker_.store(nullptr, std::memory_order_release);
@@ -82,8 +84,7 @@ Result<> Engine::start() {
   }
   thread_ = std::move(*thread);
   state_.store(State::Started, std::memory_order_release);
-  // The last act: handlers registered by what was initialised before run after ours.
-  return platform::ExitGuard::install();
+  return {};
 }
 
 void Engine::run() {
@@ -125,12 +126,12 @@ Result<> Engine::close(int32_t timeout_ms) {
     const std::lock_guard lock(mutex_);
     post(CloseControl{deadline});
   }
-  bool has_ended = true;
-  if (timeout_ms < 0) {
-    thread_.join();
-  } else {
-    has_ended = thread_.join_for(timeout + kCloseGrace);
-  }
+  // A process that exits has parked the thread; it will not end.
+  bool has_ended = false;
+  do {
+    const core::Duration limit = timeout_ms < 0 ? kCloseGrace : timeout + kCloseGrace;
+    has_ended = thread_.join_for(limit);
+  } while (!has_ended && timeout_ms < 0 && !platform::ExitGuard::is_exiting());
   state_.store(State::Closed);
   if (!has_ended) {
     is_abandoned_.store(true);
@@ -189,6 +190,7 @@ Result<> Engine::apply_settings(core::EngineSettings next) {
   reports_.set_max_bytes(settings_.report_max_bytes);
   reports_.set_kinds(settings_.report_kinds);
   log_.set_levels(settings_.log_level, settings_.log_reports);
+  store_->set_limits(settings_.attempts_max_age, settings_.attempts_max_bytes);
   if (state_.load() != State::New && !post(SettingsControl{settings_})) {
     return {ErrorCode::State, "the engine is closed"};
   }
@@ -391,6 +393,7 @@ Result<std::string> Engine::stats_json() const {
     const std::lock_guard lock(mutex_);
     gauges.intake_max_bytes = settings_.intake_max_bytes;
     gauges.waiting_max_bytes = settings_.waiting_max_bytes;
+    gauges.attempts_left_early = store_->left_early_count();
     const core::Instant now = clock_->now();
     for (const core::WebhookPtr& webhook : registry_.list()) {
       auto counters = webhook_counters_.find(webhook->generation);

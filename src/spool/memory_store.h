@@ -34,9 +34,8 @@ class MemoryStore final : public Store {
   WebhookHistory history(std::string_view webhook_id) const override;
   void forget_webhook(std::string_view webhook_id) override;
 
-  void set_limits(core::Duration max_age, uint64_t max_bytes);
-  // How many attempts left for want of room before they were max_age old.
-  uint64_t left_early_count() const;
+  void set_limits(core::Duration max_age, uint64_t max_bytes) override;
+  uint64_t left_early_count() const override;
   uint64_t used_bytes() const;
 
  private:

@@ -47,6 +47,10 @@ class Store {
   virtual std::vector<AttemptRecord> batch_status(std::string_view webhook_id, size_t limit,
                                                   StatusFilter filter,
                                                   core::WallTime now) const = 0;
+  // Bounds of the log; what exceeds them leaves, oldest first.
+  virtual void set_limits(core::Duration max_age, uint64_t max_bytes) = 0;
+  // How many attempts left for want of room before they were max_age old.
+  virtual uint64_t left_early_count() const = 0;
   virtual WebhookHistory history(std::string_view webhook_id) const = 0;
   // The webhook is gone for good; its history may be forgotten.
   virtual void forget_webhook(std::string_view webhook_id) = 0;
