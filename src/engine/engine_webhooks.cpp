@@ -81,7 +81,9 @@ Result<> Engine::put(std::string_view id, const core::WebhookSpec& spec) {
   if (auto usable = check_usable(true); !usable) return usable;
   if (auto valid = check_id(id); !valid) return valid;
   const std::lock_guard lock(mutex_);
-  auto draft = draft_webhook({catalogue_, settings_}, std::string(id), spec, id);
+  const core::WebhookPtr known = registry_.find(id);
+  auto draft = draft_webhook({catalogue_, settings_}, std::string(id),
+                             known ? with_secrets_of(*known, spec) : spec, id);
   if (!draft) return draft.error();
   return publish(registry_.put(std::move(*draft), clock_->wall_now()), false);
 }

@@ -17,6 +17,8 @@ using core::Result;
 Result<> set_target(core::Webhook& webhook, const std::string& text) {
   auto target = transport::parse_target(text);
   if (!target) return target.error();
+  // Listings show targets without their credentials; the same target written back keeps them.
+  if (target->url == webhook.target && !target->credentials) return {};
   webhook.target = target->url;
   webhook.origin = transport::origin_text(target->origin);
   webhook.credentials.clear();
@@ -37,9 +39,23 @@ Result<> set_events(core::Webhook& webhook, const core::EventCatalogue& catalogu
 
 }  // namespace
 
+core::WebhookSpec with_secrets_of(const core::Webhook& known, core::WebhookSpec spec) {
+  if (spec.auth_token == config::kSecretMask && !known.auth_token.empty()) {
+    spec.auth_token = known.auth_token;
+  }
+  for (auto& [name, value] : spec.headers) {
+    if (value != config::kSecretMask) continue;
+    for (const auto& [known_name, known_value] : known.headers) {
+      if (known_name == name) value = known_value;
+    }
+  }
+  return spec;
+}
+
 Result<core::Webhook> edit_webhook(const DraftContext& context, const core::Webhook& before,
-                                   const core::WebhookSpec& change) {
+                                   const core::WebhookSpec& masked_change) {
   core::Webhook webhook = before;
+  const core::WebhookSpec change = with_secrets_of(before, masked_change);
   if (change.name) webhook.name = *change.name;
   if (change.target) {
     if (auto done = set_target(webhook, *change.target); !done) return done.error();
@@ -48,10 +64,7 @@ Result<core::Webhook> edit_webhook(const DraftContext& context, const core::Webh
     if (auto done = set_events(webhook, context.catalogue, *change.events); !done)
       return done.error();
   }
-  // The mask that listings show means: as it was.
-  if (change.auth_token && *change.auth_token != config::kSecretMask) {
-    webhook.auth_token = *change.auth_token;
-  }
+  if (change.auth_token) webhook.auth_token = *change.auth_token;
   if (change.active) webhook.active = *change.active;
   webhook.headers = config::merge_headers(before.headers, change);
   for (const auto& [key, value] : change.overrides) {

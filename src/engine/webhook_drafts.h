@@ -24,6 +24,10 @@ core::Result<core::Webhook> draft_webhook(const DraftContext& context, std::stri
                                           const core::WebhookSpec& spec,
                                           std::string_view default_name);
 
+// A description that came from a listing has masks where secrets stand; this puts those of `known`
+// back.
+core::WebhookSpec with_secrets_of(const core::Webhook& known, core::WebhookSpec spec);
+
 // An existing webhook with the keys that `change` sets.
 core::Result<core::Webhook> edit_webhook(const DraftContext& context, const core::Webhook& before,
                                          const core::WebhookSpec& change);
