@@ -1,5 +1,7 @@
 #include "core/batch_body.h"
 
+#include "core/deliberate_break.h"
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -68,6 +70,7 @@ void BatchBody::detach() {
     whole.owned.append(piece.data(), piece.size);
     if (piece.block) piece.block->release();
   }
+  if (is_broken(Break::ChangedBytes)) whole.owned[whole.size / 2] ^= 1;
   pieces_.clear();
   pieces_.push_back(std::move(whole));
   owned_bytes_ = records_bytes_;

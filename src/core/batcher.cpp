@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/deliberate_break.h"
 #include "core/limits.h"
 
 namespace posthaste::core {
@@ -14,6 +15,7 @@ bool Batcher::TypeSetLess::operator()(const TypeSet& a, const TypeSet& b) const 
 
 void Batcher::subscribe(Subscriber& subscriber, const TypeSet& types) {
   unsubscribe(subscriber);
+  if (subscriber.number == 0) subscriber.number = ++last_number_;
   auto [place, is_new] = classes_.try_emplace(types);
   if (is_new) {
     place->second = std::make_unique<RouteClass>();
@@ -37,6 +39,7 @@ void Batcher::unsubscribe(Subscriber& subscriber) {
 void Batcher::route(RecordBlock& block, RecordRun run) {
   const uint32_t end = run.first + run.count;
   for (uint32_t i = run.first; i < end; ++i) {
+    if (is_broken(Break::LoseEvent) && i % 97 == 96) continue;
     const auto& classes = classes_by_type_[block.entry(i).type];
     if (classes.empty()) ++unwanted_count_;
     for (RouteClass* route_class : classes) {
@@ -70,10 +73,10 @@ void Batcher::append(Subscriber& subscriber, RecordBlock& block, RecordRun run) 
     }
     const uint64_t room =
         limits.batch_max_bytes - std::min(limits.batch_max_bytes, body.size_bytes());
+    const uint32_t events_max = limits.batch_max_events + (is_broken(Break::OverfullBatch) ? 1 : 0);
     // Sizes within a run only grow, so the number of records that fit is found by halving.
     uint32_t fits = 0;
-    uint32_t limit = std::min(run.count, limits.batch_max_events - std::min(limits.batch_max_events,
-                                                                            body.events_count()));
+    uint32_t limit = std::min(run.count, events_max - std::min(events_max, body.events_count()));
     while (fits < limit) {
       const uint32_t middle = limit - (limit - fits) / 2;
       const RecordEntry& last = block.entry(run.first + middle - 1);
@@ -94,30 +97,32 @@ void Batcher::append(Subscriber& subscriber, RecordBlock& block, RecordRun run) 
       touched_subscribers_.push_back(&subscriber);
     }
     const uint64_t before = body.records_bytes();
+    if (is_broken(Break::DoubleEvent) && fits == 3) body.append(block, {run.first, 1});
     body.append(block, {run.first, fits});
     routed_bytes_ += body.records_bytes() - before;
     mark_changed(subscriber);
     run.first += fits;
     run.count -= fits;
-    if (body.events_count() >= limits.batch_max_events) seal(subscriber);
+    if (body.events_count() >= events_max) seal(subscriber);
+    if (is_broken(Break::NeedlessSeal) && body.events_count() == 5) seal(subscriber);
   }
 }
 
 void Batcher::open(Subscriber& subscriber, Instant first_event) {
   subscriber.first_event = first_event;
   subscriber.deadline = first_event + subscriber.settings->batch_max_age;
-  deadlines_.insert({subscriber.deadline, &subscriber});
+  deadlines_.insert({{subscriber.deadline, subscriber.number}, &subscriber});
 }
 
 void Batcher::settings_changed(Subscriber& subscriber) {
   if (subscriber.open.events_count() == 0) return;
-  deadlines_.erase({subscriber.deadline, &subscriber});
+  deadlines_.erase({subscriber.deadline, subscriber.number});
   open(subscriber, subscriber.first_event);
 }
 
 void Batcher::forget(Subscriber& subscriber) {
   unsubscribe(subscriber);
-  deadlines_.erase({subscriber.deadline, &subscriber});
+  deadlines_.erase({subscriber.deadline, subscriber.number});
   std::erase(touched_subscribers_, &subscriber);
   std::erase(changed_, &subscriber);
   owned_bytes_ -= subscriber.open.owned_bytes();
@@ -126,7 +131,8 @@ void Batcher::forget(Subscriber& subscriber) {
 void Batcher::block_ended(const RecordBlock& block, uint64_t block_size_bytes) {
   for (Subscriber* subscriber : touched_subscribers_) {
     const uint64_t held = subscriber->open.shared_bytes(block);
-    if (held > 0 && held * kSparseShare < block_size_bytes) {
+    const bool is_sparse = held > 0 && held * kSparseShare < block_size_bytes;
+    if (is_sparse && (!may_copy_ || may_copy_(*subscriber, held))) {
       const uint64_t before = subscriber->open.owned_bytes();
       subscriber->open.detach(block);
       owned_bytes_ += subscriber->open.owned_bytes() - before;
@@ -138,17 +144,18 @@ void Batcher::block_ended(const RecordBlock& block, uint64_t block_size_bytes) {
 
 void Batcher::seal(Subscriber& subscriber) {
   if (subscriber.open.events_count() == 0) return;
-  deadlines_.erase({subscriber.deadline, &subscriber});
+  deadlines_.erase({subscriber.deadline, subscriber.number});
   owned_bytes_ -= subscriber.open.owned_bytes();
   subscriber.sealed_events_count += subscriber.open.events_count();
   mark_changed(subscriber);
   BatchBody body = std::exchange(subscriber.open, {});
-  if (body.size_bytes() <= kCopyAtSealSize) body.detach();
   sealed_.push_back({&subscriber, std::move(body), subscriber.first_event});
 }
 
 void Batcher::seal_due(Instant now) {
-  while (!deadlines_.empty() && deadlines_.begin()->first <= now) seal(*deadlines_.begin()->second);
+  if (is_broken(Break::OldBatch)) now -= std::chrono::seconds(1);
+  while (!deadlines_.empty() && deadlines_.begin()->first.first <= now)
+    seal(*deadlines_.begin()->second);
 }
 
 std::vector<Subscriber*> Batcher::take_changed() {
@@ -168,7 +175,7 @@ void Batcher::detach(Subscriber& subscriber) {
 }
 
 Instant Batcher::next_deadline() const {
-  return deadlines_.empty() ? kNever : deadlines_.begin()->first;
+  return deadlines_.empty() ? kNever : deadlines_.begin()->first.first;
 }
 
 }  // namespace posthaste::core

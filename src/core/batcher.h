@@ -5,9 +5,9 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -29,6 +29,7 @@ struct Subscriber {
   Instant first_event{};
   uint64_t sealed_events_count = 0;
   // Used by the batcher only.
+  uint64_t number = 0;  // in the order of first subscriptions
   bool is_changed = false;
   Instant deadline{};
   RouteClass* route_class = nullptr;
@@ -53,13 +54,20 @@ struct RouteClass {
 // filters share one RouteClass.
 class Batcher {
  public:
+  // Whether so many bytes more may be copied out for a subscriber.
+  using MayCopy = std::function<bool(const Subscriber&, uint64_t size_bytes)>;
+
+  Batcher() = default;
+  explicit Batcher(MayCopy may_copy) : may_copy_(std::move(may_copy)) {}
+
   // Events routed from now on reach the subscriber, if their type is in `types`.
   void subscribe(Subscriber& subscriber, const TypeSet& types);
   // None do any more; its open batch stays until it is sealed.
   void unsubscribe(Subscriber& subscriber);
 
   void route(RecordBlock& block, RecordRun run);
-  // The block takes no more records: open batches that hold little of it let it go.
+  // The block takes no more records: open batches that hold little of it let it go,
+  // if copies are allowed.
   void block_ended(const RecordBlock& block, uint64_t block_size_bytes);
 
   void seal(Subscriber& subscriber);
@@ -93,12 +101,15 @@ class Batcher {
   void open(Subscriber& subscriber, Instant first_event);
   void mark_changed(Subscriber& subscriber);
 
+  MayCopy may_copy_;
+  uint64_t last_number_ = 0;
   std::map<TypeSet, std::unique_ptr<RouteClass>, TypeSetLess> classes_;
   std::vector<std::vector<RouteClass*>> classes_by_type_ =
       std::vector<std::vector<RouteClass*>>(kEventTypesMax);
   std::vector<RouteClass*> touched_classes_;
   std::vector<Subscriber*> touched_subscribers_;  // those holding part of the block being filled
-  std::set<std::pair<Instant, Subscriber*>> deadlines_;
+  // By number among equals: addresses would differ from run to run.
+  std::map<std::pair<Instant, uint64_t>, Subscriber*> deadlines_;
   std::vector<Sealed> sealed_;
   std::vector<Subscriber*> changed_;
   uint64_t owned_bytes_ = 0;

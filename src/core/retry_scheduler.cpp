@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "core/deliberate_break.h"
 #include "core/limits.h"
 #include "core/retry_policy.h"
 
@@ -12,6 +13,7 @@ Batch& RetryScheduler::add(std::unique_ptr<Batch> owned, Endpoint& endpoint, Ins
   Batch& batch = *owned;
   batch.sequence = next_sequence_++;
   batch.endpoint = &endpoint;
+  if (endpoint.number == 0) endpoint.number = ++last_endpoint_number_;
   batches_.emplace(batch.sequence, std::move(owned));
   endpoint.unsettled.insert(batch.sequence);
   wait_in_queue(batch, now);
@@ -20,11 +22,14 @@ Batch& RetryScheduler::add(std::unique_ptr<Batch> owned, Endpoint& endpoint, Ins
 }
 
 Batch* RetryScheduler::next(Instant now) {
-  while (!wakes_.empty() && wakes_.begin()->first <= now) refresh(*wakes_.begin()->second, now);
-  if (in_flight_count_ >= connections_max_) return nullptr;
+  while (!wakes_.empty() && wakes_.begin()->first.first <= now)
+    refresh(*wakes_.begin()->second, now);
+  const bool is_bounded = !is_broken(Break::TooManyConnections);
+  if (is_bounded && in_flight_count_ >= connections_max_) return nullptr;
   // Endpoints in trouble go first, within their half: they are few, rare and bounded, so they
   // cannot starve others.
-  const bool may_probe = trouble_in_flight_count_ < std::max(1u, connections_max_ / 2);
+  const bool may_probe = trouble_in_flight_count_ < std::max(1u, connections_max_ / 2) ||
+                         is_broken(Break::TooManyProbes);
   Batch* batch = may_probe ? pop(trouble_, List::Trouble, now) : nullptr;
   if (!batch) batch = pop(healthy_, List::Healthy, now);
   // An endpoint that fell while it stood among the healthy ones has just changed lists.
@@ -45,13 +50,17 @@ Batch* RetryScheduler::pop(std::deque<Endpoint*>& list, List kind, Instant now) 
 }
 
 RetryScheduler::List RetryScheduler::list_for(const Endpoint& endpoint, Instant now) const {
-  if (endpoint.is_held) return List::None;
+  if (endpoint.is_held && !is_broken(Break::PausedSends)) return List::None;
   if (endpoint.is_in_trouble) {
-    const bool may_probe =
-        endpoint.in_flight_count == 0 && !endpoint.queue.empty() && endpoint.probe_due <= now;
+    const bool is_due = endpoint.probe_due <= now || is_broken(Break::EarlyProbe);
+    const bool may_probe = endpoint.in_flight_count == 0 && !endpoint.queue.empty() && is_due;
     return may_probe ? List::Trouble : List::None;
   }
-  if (endpoint.in_flight_count >= endpoint.settings->request_max_in_flight) return List::None;
+  const uint32_t in_flight_max =
+      endpoint.settings->request_max_in_flight + (is_broken(Break::TooManyInFlight) ? 1 : 0);
+  if (endpoint.in_flight_count >= in_flight_max) return List::None;
+  if (is_broken(Break::BlockedByTroubled) && !endpoint.troubled.empty() && !endpoint.queue.empty())
+    return List::None;
   const bool has_due =
       !endpoint.troubled_due.empty() && endpoint.troubled_due.begin()->first <= now;
   return !endpoint.queue.empty() || has_due ? List::Healthy : List::None;
@@ -59,7 +68,7 @@ RetryScheduler::List RetryScheduler::list_for(const Endpoint& endpoint, Instant 
 
 // Puts the endpoint where it belongs: in a list when it may send, else in the wake-up set.
 void RetryScheduler::refresh(Endpoint& endpoint, Instant now) {
-  if (endpoint.wake != kNever) wakes_.erase({endpoint.wake, &endpoint});
+  if (endpoint.wake != kNever) wakes_.erase({endpoint.wake, endpoint.number});
   endpoint.wake = kNever;
   const List list = list_for(endpoint, now);
   if (list != List::None) {
@@ -77,7 +86,7 @@ void RetryScheduler::refresh(Endpoint& endpoint, Instant now) {
              !endpoint.troubled_due.empty()) {
     endpoint.wake = endpoint.troubled_due.begin()->first;
   }
-  if (endpoint.wake != kNever) wakes_.insert({endpoint.wake, &endpoint});
+  if (endpoint.wake != kNever) wakes_.insert({{endpoint.wake, endpoint.number}, &endpoint});
 }
 
 Batch* RetryScheduler::take(Endpoint& endpoint, Instant now) {
@@ -94,6 +103,7 @@ Batch* RetryScheduler::take(Endpoint& endpoint, Instant now) {
     endpoint.takes_troubled_next = false;
   } else {
     batch = endpoint.queue.begin()->second;
+    if (is_broken(Break::OutOfOrder)) batch = endpoint.queue.rbegin()->second;
     endpoint.takes_troubled_next = true;
   }
   endpoint.queue.erase(batch->sequence);
@@ -135,12 +145,14 @@ Verdict RetryScheduler::settle(Batch& batch, AttemptOutcome outcome, Instant now
     if (endpoint.is_in_trouble) {
       recover(endpoint, now);
       verdict.endpoint_recovered = true;
+      if (is_broken(Break::StuckAfterTrouble)) return verdict;
     }
     refresh(endpoint, now);
     return verdict;
   }
 
   ++batch.failures_count;
+  if (is_broken(Break::RestartedClock)) batch.expires = kNever;
   start_clock(batch, now);
   if (outcome == AttemptOutcome::ContentFailure) {
     ++batch.content_failures_count;
@@ -186,6 +198,7 @@ std::unique_ptr<Batch> RetryScheduler::finish(Batch& batch, Instant now) {
 
 std::vector<Batch*> RetryScheduler::expired(Instant now) const {
   std::vector<Batch*> result;
+  if (is_broken(Break::LateAttempt)) return result;
   for (const auto& [expires, sequence] : expiries_) {
     if (expires > now) break;
     result.push_back(batches_.at(sequence).get());
@@ -194,7 +207,7 @@ std::vector<Batch*> RetryScheduler::expired(Instant now) const {
 }
 
 Instant RetryScheduler::next_deadline(Instant now) const {
-  Instant deadline = wakes_.empty() ? kNever : wakes_.begin()->first;
+  Instant deadline = wakes_.empty() ? kNever : wakes_.begin()->first.first;
   if (!expiries_.empty()) deadline = std::min(deadline, expiries_.begin()->first);
   // A listed endpoint waits for a free connection; the completion that frees it ends the wait by
   // itself.
@@ -213,6 +226,7 @@ void RetryScheduler::hold(Endpoint& endpoint, bool is_held, Instant now) {
         watch_clock(*batch, now);
       } else if (!is_held && batch->expires_after_pause > Duration::zero()) {
         batch->expires = now + std::exchange(batch->expires_after_pause, Duration::zero());
+        if (is_broken(Break::RunningPauseClock)) batch->expires -= std::chrono::seconds(1);
         watch_clock(*batch, now);
       }
     }
@@ -224,7 +238,7 @@ void RetryScheduler::forget(Endpoint& endpoint) {
   assert(endpoint.is_idle());
   std::erase(healthy_, &endpoint);
   std::erase(trouble_, &endpoint);
-  if (endpoint.wake != kNever) wakes_.erase({endpoint.wake, &endpoint});
+  if (endpoint.wake != kNever) wakes_.erase({endpoint.wake, endpoint.number});
 }
 
 Batch* RetryScheduler::oldest_waiting(const Endpoint& endpoint) {
@@ -246,6 +260,7 @@ void RetryScheduler::wait_in_queue(Batch& batch, Instant now) {
 void RetryScheduler::wait_in_trouble(Batch& batch, Instant now) {
   Endpoint& endpoint = *batch.endpoint;
   batch.due = now + retry_delay(*endpoint.settings, batch.content_failures_count, random_);
+  if (is_broken(Break::EarlyRetry)) batch.due = now;
   endpoint.troubled.emplace(batch.sequence, &batch);
   endpoint.troubled_due.insert({batch.due, batch.sequence});
   watch_clock(batch, now);

@@ -40,6 +40,7 @@ struct Endpoint {
   uint32_t in_flight_count = 0;
 
   // Used by the scheduler only.
+  uint64_t number = 0;  // in the order of their first batches
   std::set<std::pair<Instant, uint64_t>> troubled_due;
   std::set<uint64_t> content_failures_in_a_row;
   uint32_t probe_turn = 0;
@@ -126,7 +127,9 @@ class RetryScheduler {
   std::set<std::pair<Instant, uint64_t>> expiries_;
   std::deque<Endpoint*> healthy_;  // those that may send now, in turn
   std::deque<Endpoint*> trouble_;
-  std::set<std::pair<Instant, Endpoint*>> wakes_;
+  // By number among equals: addresses would differ from run to run.
+  std::map<std::pair<Instant, uint64_t>, Endpoint*> wakes_;
+  uint64_t last_endpoint_number_ = 0;
 };
 
 }  // namespace posthaste::core

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/deliberate_break.h"
 #include "core/limits.h"
 #include "engine/delivery_parts.h"
 
@@ -50,6 +51,10 @@ Delivery::Delivery(const Parts& parts, const core::EngineSettings& settings, uin
       settings_(settings),
       random_(seed),
       ids_(random_),
+      batcher_([this](const core::Subscriber& subscriber, uint64_t size_bytes) {
+        const Record& record = *static_cast<Record*>(subscriber.owner);
+        return !is_over_quota(record, size_bytes) && !is_over_total(size_bytes);
+      }),
       scheduler_(settings.connections_max, random_) {}
 
 Delivery::~Delivery() = default;
@@ -94,6 +99,7 @@ bool Delivery::take_events() {
       from = at;
       if (activates) activate_due(entry.pushed);
       if (entry.is_control) {
+        control_time_ = entry.pushed;
         take_control();
         ++from;
       }
@@ -101,6 +107,7 @@ bool Delivery::take_events() {
     if (end > from) batcher_.route(block, {from, end - from});
     if (range.is_end && end > 0) {
       const core::RecordEntry& last = block.entry(end - 1);
+      collect_sealed();  // so that quotas count what was sealed
       batcher_.block_ended(block, last.offset + last.size);
     }
     had_events = had_events || range.run.count > 0;
@@ -169,14 +176,16 @@ void Delivery::add_target(Record& record) {
   record.targets.push_back(std::move(target));
 }
 
-// Puts the webhook among those that take events, out of them, or on the list of those that will.
+// Puts the webhook among those that take events, out of them, or on the list of those that will,
+// which is decided at the time of the change: events pushed soon after it may come long after.
 void Delivery::subscribe(Record& record) {
   const core::Webhook& webhook = *record.webhook;
   std::erase_if(activations_,
                 [&](const auto& entry) { return entry.second == webhook.generation; });
   batcher_.unsubscribe(record.subscriber);
   if (!webhook.active) return;
-  if (webhook.activates_at > now_) {
+  const bool waits = !core::is_broken(core::Break::EarlyActivation);
+  if (waits && webhook.activates_at > control_time_) {
     activations_.emplace(webhook.activates_at, webhook.generation);
   } else {
     batcher_.subscribe(record.subscriber, webhook.types);
@@ -231,7 +240,9 @@ void Delivery::remove_webhook(Record& record, bool drops_queued) {
   report_state(*record.webhook, "removed");
   for (const auto& target : record.targets) {
     // A paused webhook that is removed drains, else its batches would wait for ever.
-    scheduler_.hold(target->endpoint, false, now_);
+    if (!core::is_broken(core::Break::RemovedStuck)) {
+      scheduler_.hold(target->endpoint, false, now_);
+    }
     if (!drops_queued) continue;
     while (core::Batch* batch = core::RetryScheduler::oldest_waiting(target->endpoint)) {
       drop(*batch, DropReason::Removed);
@@ -265,6 +276,10 @@ void Delivery::collect_sealed() {
     Record& record = *static_cast<Record*>(sealed.subscriber->owner);
     auto owned = std::make_unique<core::Batch>();
     owned->id = ids_.next(wall_now_);
+    if (core::is_broken(core::Break::RandomUnseeded)) {
+      static uint64_t count = 0;
+      owned->id = ids_.next(wall_now_ + core::Duration(count += 1000));
+    }
     owned->sealed = wall_now_;
     owned->body = std::move(sealed.body);
     core::Endpoint& endpoint = record.targets.back()->endpoint;
@@ -276,7 +291,11 @@ void Delivery::collect_sealed() {
     record.counters->waiting_events.add(batch.body.events_count());
     record.charged_bytes += batch.body.owned_bytes();
     charged_bytes_ += batch.body.owned_bytes();
-    if (endpoint.is_in_trouble || endpoint.is_held) detach(batch);
+    record.counters->waiting_memory_bytes.set(record.charged_bytes);
+    const uint64_t size = batch.body.size_bytes();
+    const bool is_cheap =
+        size <= core::kCopyAtSealSize && !is_over_quota(record, size) && !is_over_total(size);
+    if (endpoint.is_in_trouble || endpoint.is_held || is_cheap) detach(batch);
     enforce_limits(record);
   }
 }
@@ -306,6 +325,7 @@ void Delivery::settle_flushes() {
 }
 
 bool Delivery::is_settled(uint64_t last_sequence) const {
+  if (core::is_broken(core::Break::EarlyFlush)) return true;
   for (const auto& [generation, record] : records_) {
     for (const auto& target : record->targets) {
       const core::Endpoint& endpoint = target->endpoint;

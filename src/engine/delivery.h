@@ -152,6 +152,7 @@ class Delivery {
   // The step's one `now`.
   core::Instant now_{};
   core::WallTime wall_now_{};
+  core::Instant control_time_{};  // when the control being applied was posted
 
   std::map<uint64_t, std::unique_ptr<Record>> records_;  // by generation
   std::multimap<core::Instant, uint64_t> activations_;   // generation of those that wait for it

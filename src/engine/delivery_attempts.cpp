@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/attempt_outcome.h"
+#include "core/deliberate_break.h"
 #include "engine/base64.h"
 #include "engine/delivery_parts.h"
 
@@ -58,7 +59,9 @@ void Delivery::settle_attempt(Attempt& attempt, const transport::Completion& com
         fmt::format("delivered {} events, {}", report.events_count, ending_of(completion));
     reports_.push(std::move(report));
     record.counters->batches_delivered.add();
-    record.counters->events_delivered.add(batch.body.events_count());
+    if (!core::is_broken(core::Break::MiscountDelivered)) {
+      record.counters->events_delivered.add(batch.body.events_count());
+    }
     record.counters->bytes_delivered.add(batch.body.size_bytes());
     end(batch);
   } else if (record.drops_failed) {
@@ -156,6 +159,10 @@ void Delivery::start(core::Batch& batch) {
   const core::Webhook& headers_of = now.origin == target.webhook->origin ? now : *target.webhook;
   transport::Request request = request_for(headers_of, batch.id);
   request.url = target.webhook->target;
+  if (core::is_broken(core::Break::OldTargetForgotten)) request.url = now.target;
+  if (core::is_broken(core::Break::ChangedId) && batch.attempts_count > 1) {
+    request = request_for(headers_of, ids_.next(wall_now_));
+  }
   request.body = attempt.get();
   attempts_.emplace(request.id, std::move(attempt));
   transport_.begin(request);
@@ -248,7 +255,9 @@ void Delivery::drop(core::Batch& batch, DropReason reason) {
                            report.message),
                report.webhook_id, batch.id);
   }
-  reports_.push(std::move(report));
+  if (core::is_broken(core::Break::DroppedTwice)) reports_.push(report);
+  const bool is_silent = core::is_broken(core::Break::SilentClose) && reason == DropReason::Closed;
+  if (!is_silent) reports_.push(std::move(report));
   end(batch);
 }
 

@@ -2,6 +2,7 @@
 // webhook, and given up oldest first when a webhook in trouble wants more than its share.
 #include <algorithm>
 
+#include "core/deliberate_break.h"
 #include "core/limits.h"
 #include "engine/delivery_parts.h"
 
@@ -58,6 +59,7 @@ bool Delivery::is_over_total(uint64_t extra_bytes) const {
 
 // Who is merely slower than the host loses nothing; the intake fills instead and push says so.
 bool Delivery::may_lose(const Record& record) const {
+  if (core::is_broken(core::Break::SlowLoses)) return true;
   if (is_in_trouble(record)) return true;
   if (!is_over_quota(record, 0)) return false;
   return std::any_of(records_.begin(), records_.end(), [&](const auto& entry) {

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/deliberate_break.h"
+
 namespace posthaste::engine {
 namespace {
 
@@ -70,6 +72,7 @@ void forget_batch(Report& drop) {
 // a batch.
 void merge_drop(Report& into, const Report& from) {
   forget_batch(into);
+  if (core::is_broken(core::Break::LostDropCount)) return;
   into.events_count += from.events_count;
   into.count += from.count;
   into.bytes += from.bytes;
@@ -154,7 +157,8 @@ void ReportQueue::recharge(Waiting& waiting, uint64_t charge_bytes) {
 }
 
 void ReportQueue::make_room() {
-  while (used_bytes_ > max_bytes_) {
+  const bool is_bounded = !core::is_broken(core::Break::UnboundedReports);
+  while (is_bounded && used_bytes_ > max_bytes_) {
     if (!yielding_.empty()) {
       lose_front(yielding_);
     } else if (!ordinary_.empty()) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/deliberate_break.h"
+
 namespace posthaste::intake {
 
 void Segment::on_unused() {
@@ -25,7 +27,8 @@ bool Intake::replace(Segment* closed) {
     if (is_shut_.load(std::memory_order_relaxed)) return false;
     if (current_.load(std::memory_order_relaxed) != closed) return true;
     const uint64_t charge = core::kSegmentSize + core::kSegmentRecords * sizeof(core::RecordEntry);
-    if (used_bytes() + charge > max_bytes()) {
+    const bool is_bounded = !core::is_broken(core::Break::UnboundedIntake);
+    if (is_bounded && used_bytes() + charge > max_bytes()) {
       wake_waiting();
       return false;
     }

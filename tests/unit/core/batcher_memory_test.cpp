@@ -118,24 +118,22 @@ TEST_CASE("Fan-out to a thousand webhooks costs slices, not bytes", "[core][batc
   for (const Sealed& sealed : batcher.take_sealed()) CHECK(sealed.body.owned_bytes() == 0);
 }
 
-TEST_CASE("A small batch is copied out when it is sealed", "[core][batcher]") {
-  FakeBlock block;
+TEST_CASE("A sparse open batch keeps its slices when copies are not allowed", "[core][batcher]") {
+  const auto block = full_block(1, 700);
   const DeliverySettings settings;
-  Batcher batcher;
+  uint64_t asked_bytes = 0;
+  Batcher batcher([&](const Subscriber&, uint64_t size_bytes) {
+    asked_bytes = size_bytes;
+    return false;
+  });
   Subscriber subscriber;
   subscriber.settings = &settings;
-  batcher.subscribe(subscriber, only(kCommon));
-  for (int i = 0; i < 64; ++i) block.add(kCommon, kRecord, kNow);
-  const auto fitting = static_cast<uint32_t>((kCopyAtSealSize - 1) / kRecord.size());
-  batcher.route(block, {0, fitting});
-  batcher.seal(subscriber);
-  CHECK(batcher.take_sealed().at(0).body.is_detached());
-  CHECK_FALSE(block.is_used());
-  batcher.route(block, {0, fitting + 1});
-  batcher.seal(subscriber);
-  const auto sealed = batcher.take_sealed();
-  CHECK_FALSE(sealed.at(0).body.is_detached());
-  CHECK(block.is_used());
+  batcher.subscribe(subscriber, only(kRare));
+  batcher.route(*block, block->all());
+  batcher.block_ended(*block, block->size_bytes());
+  CHECK(asked_bytes == kRecord.size());
+  CHECK(block->is_used());
+  CHECK(batcher.owned_bytes() == 0);
 }
 
 TEST_CASE("A webhook that was sealed in the middle of a segment still lets it go",

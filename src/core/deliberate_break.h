@@ -1,0 +1,55 @@
+// Faults that the simulation can switch on to show that it would notice them (design section 7). In
+// the library there are none: is_broken() is a constant there and leaves no code.
+#pragma once
+
+namespace posthaste::core {
+
+enum class Break {
+  None,
+  LoseEvent,           // an event is not routed
+  DoubleEvent,         // an event is routed twice
+  MiscountDelivered,   // the counter of delivered events is wrong
+  OverfullBatch,       // one event more than batch.max_events
+  OldBatch,            // sealed later than batch.max_age
+  NeedlessSeal,        // sealed before anything asks for it
+  EarlyActivation,     // events pushed before the activation are taken
+  TooManyInFlight,     // one more than request.max_in_flight
+  TooManyConnections,  // connections.max is not looked at
+  TooManyProbes,       // endpoints in trouble take more than half of the connections
+  EarlyProbe,          // an endpoint in trouble is probed before that is due
+  EarlyRetry,          // a batch in trouble is tried again before that is due
+  LateAttempt,         // batches do not expire while they wait
+  RestartedClock,      // each failure starts the four hours anew
+  RunningPauseClock,   // the four hours run on while the webhook is paused
+  ChangedBytes,        // a detached body differs from the first attempt's
+  ChangedId,           // another attempt has another batch id
+  OutOfOrder,          // the newest batch goes first
+  BlockedByTroubled,   // a batch in trouble holds the others of its endpoint
+  RandomUnseeded,      // random numbers differ between two runs
+  StuckAfterTrouble,   // an endpoint that recovers is not looked at again
+  UnboundedIntake,     // the intake grows without limit
+  UnboundedWaiting,    // no quota is enforced
+  UnboundedReports,    // the queue of reports grows without limit
+  SlowLoses,           // batches of webhooks that are merely slow are dropped
+  LostDropCount,       // joined drops lose their numbers
+  SilentClose,         // what is given up at the end is not reported
+  EarlyFlush,          // a flush does not wait for first outcomes
+  OldTargetForgotten,  // queued batches follow a change of the target
+  RemovedStuck,        // batches of a removed webhook that was paused stay
+  PausedSends,         // a paused webhook sends
+  DroppedTwice,        // a drop is reported twice
+};
+
+#ifdef POSTHASTE_DELIBERATE_BREAKS
+// Defined and set by the simulation's runner.
+extern Break chosen_break;
+inline bool is_broken(Break kind) {
+  return chosen_break == kind;
+}
+#else
+constexpr bool is_broken(Break) {
+  return false;
+}
+#endif
+
+}  // namespace posthaste::core
