@@ -1,10 +1,14 @@
 #include "json/value.h"
 
 #include <algorithm>
+#include <cassert>
 #include <charconv>
+#include <cstddef>
+#include <iterator>
+#include <optional>
 
 #include "json/event_scan.h"
-#include "json/text.h"
+#include "json/rapidjson.h"
 
 namespace posthaste::json {
 
@@ -20,126 +24,95 @@ std::string place(std::string_view text, size_t offset) {
          ": ";
 }
 
-bool has_twice(const Value::Object& object, std::string& culprit) {
+std::optional<std::string> find_key_twice(const Value::Object& object) {
   std::vector<std::string_view> keys;
   keys.reserve(object.size());
   for (const Value::Member& member : object) keys.push_back(member.first);
   std::sort(keys.begin(), keys.end());
   const auto found = std::adjacent_find(keys.begin(), keys.end());
-  if (found == keys.end()) return false;
-  culprit = *found;
-  return true;
+  if (found == keys.end()) return std::nullopt;
+  return std::string(*found);
 }
 
-// Reads the tree of a text that passed check_value: grammar and depth are proven, only keys and
-// numbers of values can still refuse. It recurses, at most to the depth limit.
-class TreeReader {
- public:
-  TreeReader(std::string_view text, size_t values_max) : text_(text), values_left_(values_max) {}
-
-  bool read(Value& out);
-
-  bool is_too_large() const { return is_too_large_; }
-  const std::string& culprit() const { return culprit_; }
-  size_t offset() const { return at_; }
-
- private:
-  // The next byte that is not white space.
-  char peek() {
-    at_ = text_.find_first_not_of(" \t\r\n", at_);
-    return text_[at_];
-  }
-  // Takes a comma if one is next.
-  void skip_comma() {
-    if (peek() == ',') ++at_;
-  }
-  std::string read_string();
-  Value read_number();
-  bool read_array(Value& out);
-  bool read_object(Value& out);
-
-  std::string_view text_;
-  size_t at_ = 0;
-  size_t values_left_;
-  bool is_too_large_ = false;
-  std::string culprit_;
-};
-
-bool TreeReader::read(Value& out) {
-  is_too_large_ = values_left_ == 0;
-  if (is_too_large_) return false;
-  --values_left_;
-  switch (peek()) {
-    case '{':
-      return read_object(out);
-    case '[':
-      return read_array(out);
-    case '"':
-      out = Value(read_string());
-      return true;
-    case 't':
-      at_ += 4;
-      out = Value(true);
-      return true;
-    case 'f':
-      at_ += 5;
-      out = Value(false);
-      return true;
-    case 'n':
-      at_ += 4;
-      out = Value();
-      return true;
-    default:
-      out = read_number();
-      return true;
-  }
-}
-
-std::string TreeReader::read_string() {
-  const size_t start = ++at_;
-  while (text_[at_] != '"') at_ += text_[at_] == '\\' ? 2u : 1u;
-  const std::string_view inside = text_.substr(start, at_ - start);
-  ++at_;
-  std::string decoded(inside.size(), '\0');  // escapes are longer than what they stand for
-  decoded.resize(decode_string(inside, decoded));
-  return decoded;
-}
-
-Value TreeReader::read_number() {
-  const size_t end = std::min(text_.find_first_not_of("+-.0123456789eE", at_), text_.size());
-  const char* const first = text_.data() + at_;
-  const char* const last = text_.data() + end;
-  at_ = end;
+Value number_value(std::string_view text) {
+  const char* const end = text.data() + text.size();
   int64_t whole = 0;
-  const auto result = std::from_chars(first, last, whole);
-  if (result.ec == std::errc() && result.ptr == last) return Value(whole);
+  const auto result = std::from_chars(text.data(), end, whole);
+  if (result.ec == std::errc() && result.ptr == end) return Value(whole);
   // The check has proven the range; what is too small for a double leaves the 0.
   double value = 0;
-  std::from_chars(first, last, value);
+  std::from_chars(text.data(), end, value);
   return Value(value);
 }
 
-bool TreeReader::read_array(Value& out) {
-  Value::Array array;
-  for (++at_; peek() != ']'; skip_comma()) {
-    if (!read(array.emplace_back())) return false;
+// Makes the tree from the calls of RapidJSON's reader, which give the functions their names. A
+// false answer ends the reading.
+// Threads: a local variable of one call.
+// Invariants: keys and values wait in the order of the text until their container ends; at the end
+// of the text one value is left.
+class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeBuilder> {
+ public:
+  explicit TreeBuilder(size_t values_max) : values_left_(values_max) {}
+
+  bool Null() { return add(Value()); }
+  bool Bool(bool value) { return add(Value(value)); }
+  bool RawNumber(const char* text, rapidjson::SizeType size, bool) {
+    return add(number_value({text, size}));
   }
-  ++at_;
-  out = Value(std::move(array));
-  return true;
+  bool String(const char* text, rapidjson::SizeType size, bool) {
+    return add(Value(std::string(text, size)));
+  }
+  bool Key(const char* text, rapidjson::SizeType size, bool) {
+    keys_.emplace_back(text, size);
+    return true;
+  }
+  bool StartObject() { return count_value(); }
+  bool StartArray() { return count_value(); }
+  bool EndObject(rapidjson::SizeType count);
+  bool EndArray(rapidjson::SizeType count);
+
+  bool is_too_large() const { return is_too_large_; }
+  const std::optional<std::string>& key_twice() const { return key_twice_; }
+  Value take() { return std::move(values_.front()); }
+
+ private:
+  bool count_value() {
+    is_too_large_ = values_left_ == 0;
+    if (!is_too_large_) --values_left_;
+    return !is_too_large_;
+  }
+  bool add(Value value) {
+    values_.push_back(std::move(value));
+    return count_value();
+  }
+
+  size_t values_left_;
+  std::vector<std::string> keys_;
+  std::vector<Value> values_;
+  bool is_too_large_ = false;
+  std::optional<std::string> key_twice_;
+};
+
+bool TreeBuilder::EndObject(rapidjson::SizeType count) {
+  const size_t first_key = keys_.size() - count;
+  const size_t first_value = values_.size() - count;
+  Value::Object object;
+  object.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    object.emplace_back(std::move(keys_[first_key + i]), std::move(values_[first_value + i]));
+  }
+  key_twice_ = find_key_twice(object);
+  keys_.resize(first_key);
+  values_.resize(first_value);
+  values_.emplace_back(std::move(object));
+  return !key_twice_;
 }
 
-bool TreeReader::read_object(Value& out) {
-  Value::Object object;
-  for (++at_; peek() != '}'; skip_comma()) {
-    Value::Member& member = object.emplace_back(read_string(), Value());
-    peek();
-    ++at_;  // the colon
-    if (!read(member.second)) return false;
-  }
-  if (has_twice(object, culprit_)) return false;
-  ++at_;
-  out = Value(std::move(object));
+bool TreeBuilder::EndArray(rapidjson::SizeType count) {
+  const auto first = values_.end() - static_cast<std::ptrdiff_t>(count);
+  Value::Array array(std::make_move_iterator(first), std::make_move_iterator(values_.end()));
+  values_.erase(first, values_.end());
+  values_.emplace_back(std::move(array));
   return true;
 }
 
@@ -166,15 +139,26 @@ core::Result<Value> parse_value(std::string_view text, const ValueLimits& limits
     if (fault.code == ErrorCode::TooLarge) return {fault.code, fault.message()};
     return {fault.code, place(text, fault.offset) + fault.reason};
   }
-  TreeReader reader(text, limits.values_max);
-  Value value;
-  if (reader.read(value)) return value;
-  if (reader.is_too_large()) {
+  std::string copy(text);  // the reader decodes strings in place
+  rapidjson::InsituStringStream stream(copy.data());
+  rapidjson::Reader reader;
+  TreeBuilder builder(limits.values_max);
+  constexpr unsigned kFlags = rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag |
+                              rapidjson::kParseNumbersAsStringsFlag;
+  const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, builder);
+  if (!result.IsError()) return builder.take();
+  if (builder.is_too_large()) {
     return {ErrorCode::TooLarge, "more than " + std::to_string(limits.values_max) + " values"};
   }
-  return {ErrorCode::DuplicateKey,
-          place(text, reader.offset()) + "key '" + reader.culprit() + "' comes twice",
-          reader.culprit()};
+  const std::string at = place(text, result.Offset());
+  if (builder.key_twice()) {
+    const std::string& key = *builder.key_twice();
+    return {ErrorCode::DuplicateKey, at + "key '" + key + "' comes twice", key};
+  }
+  // The check computes a number exactly; the reader gives up on 0e400 and on 310 digits with a
+  // negative exponent.
+  assert(result.Code() == rapidjson::kParseErrorNumberTooBig);
+  return {ErrorCode::BadJson, at + "a number too long to read"};
 }
 
 }  // namespace posthaste::json

@@ -62,8 +62,9 @@ struct ValueLimits {
 };
 
 // Refuses what check_value refuses, a key that an object has twice (DuplicateKey), and more than
-// values_max values (TooLarge). The message begins with "line L, column C: ", columns counted in
-// bytes from 1.
+// values_max values (TooLarge). RapidJSON makes the tree of a text that passed the check; it also
+// refuses (BadJson) numbers whose digits or exponent alone go beyond a double, such as 0e400. But
+// for TooLarge, the message begins with "line L, column C: ", columns counted in bytes from 1.
 core::Result<Value> parse_value(std::string_view text, const ValueLimits& limits = {});
 
 }  // namespace posthaste::json

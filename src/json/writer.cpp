@@ -1,78 +1,111 @@
 #include "json/writer.h"
 
-#include <cassert>
 #include <cmath>
 
-#include "json/text.h"
+#include "json/rapidjson.h"
+#include "json/utf8.h"
 
 namespace posthaste::json {
 
+namespace {
+
+// RapidJSON's output stream, which gives the names, over a string.
+class StringStream {
+ public:
+  using Ch = char;
+
+  explicit StringStream(std::string& out) : out_(out) {}
+
+  void Put(char character) { out_ += character; }
+  void Flush() {}
+
+ private:
+  std::string& out_;
+};
+
+rapidjson::SizeType size_of(const std::string& text) {
+  return static_cast<rapidjson::SizeType>(text.size());
+}
+
+}  // namespace
+
+struct Writer::Output {
+  explicit Output(std::string& out) : stream(out), writer(stream) {}
+
+  StringStream stream;
+  rapidjson::Writer<StringStream> writer;
+};
+
+Writer::Writer(std::string& out) : output_(std::make_unique<Output>(out)) {}
+
+Writer::~Writer() = default;
+
+Writer& Writer::begin_object() {
+  output_->writer.StartObject();
+  return *this;
+}
+
+Writer& Writer::end_object() {
+  output_->writer.EndObject();
+  return *this;
+}
+
+Writer& Writer::begin_array() {
+  output_->writer.StartArray();
+  return *this;
+}
+
+Writer& Writer::end_array() {
+  output_->writer.EndArray();
+  return *this;
+}
+
 Writer& Writer::key(std::string_view name) {
-  assert(!levels_.empty() && levels_.back() == Level::Object && !has_key_);
-  if (needs_comma_) out_ += ',';
-  append_string(out_, name);
-  out_ += ':';
-  has_key_ = true;
+  const std::string repaired = repair_utf8(name);
+  output_->writer.Key(repaired.data(), size_of(repaired));
   return *this;
 }
 
 Writer& Writer::string(std::string_view text) {
-  before_value();
-  append_string(out_, text);
+  const std::string repaired = repair_utf8(text);
+  output_->writer.String(repaired.data(), size_of(repaired));
   return *this;
 }
 
 Writer& Writer::int64(int64_t value) {
-  return raw(std::to_string(value));
+  output_->writer.Int64(value);
+  return *this;
 }
 
 Writer& Writer::uint64(uint64_t value) {
-  return raw(std::to_string(value));
+  output_->writer.Uint64(value);
+  return *this;
 }
 
 Writer& Writer::boolean(bool value) {
-  return raw(value ? "true" : "false");
+  output_->writer.Bool(value);
+  return *this;
 }
 
 Writer& Writer::null() {
-  return raw("null");
+  output_->writer.Null();
+  return *this;
 }
 
 Writer& Writer::number(double value) {
   if (!std::isfinite(value)) return null();
-  before_value();
-  append_double(out_, value);
+  output_->writer.Double(value);
   return *this;
 }
 
 Writer& Writer::raw(std::string_view json) {
-  before_value();
-  out_ += json;
+  // The type is only asserted against that of a key, so any but a string's will do.
+  output_->writer.RawValue(json.data(), json.size(), rapidjson::kObjectType);
   return *this;
 }
 
-Writer& Writer::begin(char bracket, Level level) {
-  before_value();
-  out_ += bracket;
-  levels_.push_back(level);
-  needs_comma_ = false;
-  return *this;
-}
-
-Writer& Writer::end(char bracket, [[maybe_unused]] Level level) {
-  assert(!levels_.empty() && levels_.back() == level && !has_key_);
-  out_ += bracket;
-  levels_.pop_back();
-  needs_comma_ = true;
-  return *this;
-}
-
-void Writer::before_value() {
-  assert(levels_.empty() ? !has_root_ : (levels_.back() == Level::Array || has_key_));
-  if (needs_comma_ && !has_key_) out_ += ',';
-  has_key_ = false;
-  needs_comma_ = true;
-  has_root_ = true;
+bool Writer::is_complete() const {
+  return output_->writer.IsComplete();
 }
 
 }  // namespace posthaste::json

@@ -1,26 +1,26 @@
-// Writes JSON text: statistics, reports, REST answers. Strings are escaped and repaired, commas and
-// colons come by themselves; the caller keeps the order (a key before each member, as many ends as
-// begins), which is asserted. The payloads of events have a builder of their own, which refuses
-// instead of asserting.
+// Writes JSON text with RapidJSON's writer: statistics, reports, REST answers. Strings are escaped
+// and repaired, commas and colons come by themselves; the caller keeps the order (a key before each
+// member, as many ends as begins), which RapidJSON asserts. The payloads of events have a builder
+// of their own, which refuses instead of asserting.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace posthaste::json {
 
 // Ownership: appends to a string of the caller's, which must outlive it. Threads: one at a time.
 class Writer {
  public:
-  explicit Writer(std::string& out) : out_(out) {}
+  explicit Writer(std::string& out);
+  ~Writer();
 
-  Writer& begin_object() { return begin('{', Level::Object); }
-  Writer& end_object() { return end('}', Level::Object); }
-  Writer& begin_array() { return begin('[', Level::Array); }
-  Writer& end_array() { return end(']', Level::Array); }
+  Writer& begin_object();
+  Writer& end_object();
+  Writer& begin_array();
+  Writer& end_array();
   Writer& key(std::string_view name);
 
   Writer& string(std::string_view text);
@@ -42,20 +42,12 @@ class Writer {
   Writer& raw(std::string_view name, std::string_view json) { return key(name).raw(json); }
 
   // Whether one whole value has been written.
-  bool is_complete() const { return has_root_ && levels_.empty(); }
+  bool is_complete() const;
 
  private:
-  enum class Level : uint8_t { Object, Array };
+  struct Output;
 
-  Writer& begin(char bracket, Level level);
-  Writer& end(char bracket, Level level);
-  void before_value();
-
-  std::string& out_;
-  std::vector<Level> levels_;
-  bool needs_comma_ = false;
-  bool has_key_ = false;
-  bool has_root_ = false;
+  std::unique_ptr<Output> output_;
 };
 
 }  // namespace posthaste::json
