@@ -72,6 +72,7 @@ Delivery::StepResult Delivery::step(std::vector<transport::Completion>& completi
   collect_sealed();
   drop_expired();
   relieve_intake();
+  tidy_removed();
   start_verifications();
   start_attempts();
   settle_flushes();
@@ -265,6 +266,14 @@ void Delivery::tidy(Record& record) {
   const uint64_t generation = record.webhook->generation;
   webhook_counters_.remove(generation);
   records_.erase(generation);
+}
+
+void Delivery::tidy_removed() {
+  if (!std::exchange(needs_tidy_, false)) return;
+  for (auto place = records_.begin(); place != records_.end();) {
+    Record& record = *(place++)->second;
+    if (record.is_removed) tidy(record);
+  }
 }
 
 void Delivery::seal_all() {

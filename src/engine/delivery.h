@@ -95,6 +95,7 @@ class Delivery {
   void change_webhook(Record& record, const core::WebhookPtr& webhook);
   void remove_webhook(Record& record, bool drops_queued);
   void tidy(Record& record);
+  void tidy_removed();
   void seal_all();
   void collect_sealed();
   void publish_gauges();
@@ -127,11 +128,11 @@ class Delivery {
   bool may_lose(const Record& record) const;
   bool drop_oldest(Record& record);
   Record* most_charged();
-  bool make_room(Record& record, uint64_t extra_bytes);
+  bool make_room(Record& record, uint64_t extra_bytes, bool is_outpaced);
   void enforce_limits(Record& record);
   void relieve_intake();
   bool is_lagging(const Record& record, uint64_t threshold) const;
-  void relieve(Record& record, uint64_t threshold);
+  void relieve(Record& record, uint64_t threshold, bool is_outpaced);
 
   const platform::Clock& clock_;
   intake::Intake& intake_;
@@ -163,6 +164,7 @@ class Delivery {
   std::list<Flush> flushes_;
   uint64_t last_sequence_ = 0;         // of the batch sealed last
   uint64_t charged_bytes_ = 0;         // memory of sealed batches
+  bool needs_tidy_ = false;            // a removed webhook may have lost its last batch
   uint64_t relieved_at_sequence_ = 0;  // newest segment when the intake was last relieved
   core::Instant relieved_at_{};
   uint64_t unwanted_seen_ = 0;

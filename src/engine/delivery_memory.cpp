@@ -77,6 +77,8 @@ bool Delivery::drop_oldest(Record& record) {
   }
   if (!oldest) return false;
   drop(*oldest, DropReason::Quota);
+  // Whoever makes room may go through the records, so it is the step that lets go of one.
+  needs_tidy_ = needs_tidy_ || record.is_removed;
   return true;
 }
 
@@ -91,9 +93,12 @@ Delivery::Record* Delivery::most_charged() {
   return most;
 }
 
-bool Delivery::make_room(Record& record, uint64_t extra_bytes) {
+// is_outpaced: others keep up with the host, and this one may lose batches even when it is merely
+// slow.
+bool Delivery::make_room(Record& record, uint64_t extra_bytes, bool is_outpaced) {
   while (is_over_quota(record, extra_bytes)) {
-    if (!may_lose(record) || !drop_oldest(record)) return false;
+    if (!is_outpaced && !may_lose(record)) return false;
+    if (!drop_oldest(record)) return false;
   }
   while (is_over_total(extra_bytes)) {
     Record* const most = most_charged();
@@ -103,7 +108,7 @@ bool Delivery::make_room(Record& record, uint64_t extra_bytes) {
 }
 
 void Delivery::enforce_limits(Record& record) {
-  make_room(record, 0);
+  make_room(record, 0, false);
 }
 
 // Frees the older half of a half-full intake: batches are detached oldest first, waiting ones, then
@@ -119,18 +124,19 @@ void Delivery::relieve_intake() {
   const uint64_t threshold = newest > half ? newest - half : 0;
 
   std::vector<Record*> lagging;
-  bool somebody_keeps_up = false;
+  core::TypeSet kept_up;  // types for which somebody keeps up with the host
   for (const auto& [generation, record] : records_) {
     if (is_lagging(*record, threshold)) {
       lagging.push_back(record.get());
-    } else if (!record->is_removed && record->webhook->active) {
-      somebody_keeps_up = true;
+    } else if (!record->is_removed && record->webhook->active && !is_in_trouble(*record)) {
+      kept_up |= record->webhook->types;
     }
   }
   for (Record* record : lagging) {
     const bool is_moving = now_ - record->last_start < kMovingFor;
-    if (is_moving && !somebody_keeps_up && !is_in_trouble(*record)) continue;
-    relieve(*record, threshold);
+    const bool is_outpaced = (kept_up & record->webhook->types).any();
+    if (is_moving && !is_outpaced && !is_in_trouble(*record)) continue;
+    relieve(*record, threshold, is_outpaced);
   }
 }
 
@@ -150,7 +156,7 @@ bool Delivery::is_lagging(const Record& record, uint64_t threshold) const {
   });
 }
 
-void Delivery::relieve(Record& record, uint64_t threshold) {
+void Delivery::relieve(Record& record, uint64_t threshold, bool is_outpaced) {
   std::vector<uint64_t> waiting;
   std::vector<core::Batch*> in_flight;
   for (const auto& [sequence, batch] : scheduler_.batches()) {
@@ -168,17 +174,17 @@ void Delivery::relieve(Record& record, uint64_t threshold) {
   for (const uint64_t sequence : waiting) {
     const auto place = scheduler_.batches().find(sequence);
     if (place == scheduler_.batches().end()) continue;
-    if (!make_room(record, shared(place->second->body))) return;
+    if (!make_room(record, shared(place->second->body), is_outpaced)) return;
     // Making room may have taken this very batch.
     const auto still = scheduler_.batches().find(sequence);
     if (still != scheduler_.batches().end()) detach(*still->second);
   }
   if (record.subscriber.open.oldest_sequence() <= threshold) {
-    if (!make_room(record, shared(record.subscriber.open))) return;
+    if (!make_room(record, shared(record.subscriber.open), is_outpaced)) return;
     batcher_.detach(record.subscriber);
   }
   for (core::Batch* batch : in_flight) {
-    if (!make_room(record, shared(batch->body))) return;
+    if (!make_room(record, shared(batch->body), is_outpaced)) return;
     detach(*batch);
   }
 }

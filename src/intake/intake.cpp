@@ -26,6 +26,8 @@ bool Intake::replace(Segment* closed) {
     const std::lock_guard lock(mutex_);
     if (is_shut_.load(std::memory_order_relaxed)) return false;
     if (current_.load(std::memory_order_relaxed) != closed) return true;
+    // The caller may have slept while the segment was drained and made current anew.
+    if (!closed->is_closed()) return true;
     const uint64_t charge = core::kSegmentSize + core::kSegmentRecords * sizeof(core::RecordEntry);
     const bool is_bounded = !core::is_broken(core::Break::UnboundedIntake);
     if (is_bounded && used_bytes() + charge > max_bytes()) {

@@ -66,6 +66,13 @@ class Segment final : public core::RecordBlock {
   // No further place from now on.
   void close() { reserve(core::kSegmentSize + 1); }
 
+  // Gives no place any more, whatever closed_count() says yet.
+  bool is_closed() const {
+    const uint64_t reserved = reserved_.load(std::memory_order_acquire);
+    return (reserved & kBytesMask) > core::kSegmentSize ||
+           (reserved >> kBytesBits) > core::kSegmentRecords;
+  }
+
   bool is_published(uint32_t index) const {
     return entries_[index].published.load(std::memory_order_acquire) == generation_;
   }

@@ -3,9 +3,9 @@
 #include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <condition_variable>
 #include <cstring>
-#include <deque>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -49,30 +49,44 @@ struct Stamp {
   std::array<uint32_t, kThreads> known{};
 };
 
-void push_until_taken(Intake& intake, uint32_t size_bytes, const void* head, size_t head_size) {
+// False when the intake was shut, which happens when the reader found that nothing moves any more.
+bool push_until_taken(Intake& intake, uint32_t size_bytes, const void* head, size_t head_size) {
   const auto write = [&](char* out) {
     std::memcpy(out, head, head_size);
     // The rest of the room is the record's, too: the last byte is written and read.
     out[size_bytes - 1] = ',';
   };
-  while (intake.push(size_bytes, 0, write) != ErrorCode::Ok) std::this_thread::yield();
+  for (;;) {
+    const ErrorCode code = intake.push(size_bytes, 0, write);
+    if (code != ErrorCode::QueueFull) return code == ErrorCode::Ok;
+    std::this_thread::yield();
+  }
 }
 
+// False when nothing came for much longer than a busy machine needs.
 template <typename Read>
-void read_until(Intake& intake, uint64_t count, const Read& read) {
+bool read_until(Intake& intake, uint64_t count, const Read& read) {
+  constexpr auto kPatience = std::chrono::seconds(20);
   uint64_t done = 0;
+  auto last_news = std::chrono::steady_clock::now();
   while (done < count) {
     Intake::Range range;
     if (!intake.read(range)) {
+      if (std::chrono::steady_clock::now() - last_news > kPatience) {
+        intake.shut();
+        return false;
+      }
       std::this_thread::yield();
       continue;
     }
+    last_news = std::chrono::steady_clock::now();
     for (uint32_t i = range.run.first; i < range.run.first + range.run.count; ++i) {
       read(*range.segment, range.segment->entry(i));
       ++done;
     }
     intake.consumed(range);
   }
+  return true;
 }
 
 }  // namespace
@@ -95,14 +109,15 @@ TEST_CASE("If push A returned before push B began, on any threads, A comes befor
         const uint64_t size_bytes = kind == 0   ? kSegmentSize / 3 + random.below(kSegmentSize)
                                     : kind < 20 ? sizeof stamp + 1 + random.below(100'000)
                                                 : sizeof stamp + 1 + random.below(200);
-        push_until_taken(intake, static_cast<uint32_t>(size_bytes), &stamp, sizeof stamp);
+        const auto size = static_cast<uint32_t>(size_bytes);
+        if (!push_until_taken(intake, size, &stamp, sizeof stamp)) return;
         returned[thread].store(number + 1);
       }
     });
   }
   std::array<uint32_t, kThreads> seen{};
   uint64_t violations = 0;
-  read_until(intake, kThreads * kEach, [&](const Segment& segment, const RecordEntry& entry) {
+  const auto check = [&](const Segment& segment, const RecordEntry& entry) {
     Stamp stamp;
     std::memcpy(&stamp, segment.bytes() + entry.offset, sizeof stamp);
     if (stamp.thread >= kThreads || stamp.number != seen[stamp.thread]) ++violations;
@@ -111,7 +126,8 @@ TEST_CASE("If push A returned before push B began, on any threads, A comes befor
       if (seen[i] < stamp.known[i]) ++violations;
     }
     ++seen[stamp.thread % kThreads];
-  });
+  };
+  CHECK(read_until(intake, kThreads * kEach, check));
   for (std::thread& producer : producers) producer.join();
   CHECK(violations == 0);
   Intake::Range range;
@@ -128,20 +144,21 @@ TEST_CASE("Every record of four threads is read once through segments that are u
     producers.emplace_back([&, thread] {
       for (uint32_t number = 0; number < kEach; ++number) {
         const std::array<uint32_t, 2> head = {thread, number};
-        push_until_taken(intake, sizeof head + 1 + number % 7, &head, sizeof head);
+        const auto size_bytes = static_cast<uint32_t>(sizeof head + 1 + number % 7);
+        if (!push_until_taken(intake, size_bytes, &head, sizeof head)) return;
       }
     });
   }
   std::array<uint32_t, kThreads> seen{};
   uint64_t violations = 0;
-  read_until(intake, kThreads * uint64_t{kEach},
-             [&](const Segment& segment, const RecordEntry& entry) {
-               std::array<uint32_t, 2> head{};
-               std::memcpy(head.data(), segment.bytes() + entry.offset, sizeof head);
-               const bool is_next = head[0] < kThreads && head[1] == seen[head[0]];
-               if (!is_next || entry.size != sizeof head + 1 + head[1] % 7) ++violations;
-               ++seen[head[0] % kThreads];
-             });
+  const auto check = [&](const Segment& segment, const RecordEntry& entry) {
+    std::array<uint32_t, 2> head{};
+    std::memcpy(head.data(), segment.bytes() + entry.offset, sizeof head);
+    const bool is_next = head[0] < kThreads && head[1] == seen[head[0]];
+    if (!is_next || entry.size != sizeof head + 1 + head[1] % 7) ++violations;
+    ++seen[head[0] % kThreads];
+  };
+  CHECK(read_until(intake, kThreads * uint64_t{kEach}, check));
   for (std::thread& producer : producers) producer.join();
   CHECK(violations == 0);
   CHECK(intake.used_bytes() <= 2 * kSegmentCharge);
@@ -164,7 +181,7 @@ TEST_CASE("Eight threads that collide at the ends of segments lose and double no
         const auto size_bytes =
             static_cast<uint32_t>(kSegmentSize / 5 + random.below(kSegmentSize / 20));
         const std::array<uint32_t, 2> head = {thread, number};
-        push_until_taken(intake, size_bytes, &head, sizeof head);
+        if (!push_until_taken(intake, size_bytes, &head, sizeof head)) return;
         if (number % 64 == 0 && intake.push_control()) controls.fetch_add(1);
       }
     });
@@ -173,21 +190,40 @@ TEST_CASE("Eight threads that collide at the ends of segments lose and double no
   std::array<uint32_t, kMany> seen{};
   uint64_t violations = 0;
   uint64_t controls_seen = 0;
-  read_until(intake, kMany * kEach + kControls,
-             [&](const Segment& segment, const RecordEntry& entry) {
-               if (entry.is_control) {
-                 ++controls_seen;
-                 return;
-               }
-               std::array<uint32_t, 2> head{};
-               std::memcpy(head.data(), segment.bytes() + entry.offset, sizeof head);
-               if (head[0] >= kMany || head[1] != seen[head[0]]) ++violations;
-               ++seen[head[0] % kMany];
-             });
+  const auto check = [&](const Segment& segment, const RecordEntry& entry) {
+    if (entry.is_control) {
+      ++controls_seen;
+      return;
+    }
+    std::array<uint32_t, 2> head{};
+    std::memcpy(head.data(), segment.bytes() + entry.offset, sizeof head);
+    if (head[0] >= kMany || head[1] != seen[head[0]]) ++violations;
+    ++seen[head[0] % kMany];
+  };
+  CHECK(read_until(intake, kMany * kEach + kControls, check));
   for (std::thread& producer : producers) producer.join();
   CHECK(violations == 0);
   CHECK(controls == kControls);
   CHECK(controls_seen == kControls);
+}
+
+TEST_CASE("A producer that slept while its segment was drained and used again ends nothing early",
+          "[intake][threads]") {
+  // Few segments with few records each: a segment comes back before every producer that found it
+  // closed has done something about it.
+  constexpr uint32_t kEach = kIsInstrumented ? 4000 : 20'000;
+  SimClock clock;
+  Intake intake(3 * kSegmentCharge, clock, [] {});
+  std::vector<std::thread> producers;
+  for (uint32_t thread = 0; thread < kThreads; ++thread) {
+    producers.emplace_back([&] {
+      for (uint32_t number = 0; number < kEach; ++number) {
+        if (!push_until_taken(intake, kSegmentSize / 4, &number, sizeof number)) return;
+      }
+    });
+  }
+  CHECK(read_until(intake, kThreads * kEach, [](const Segment&, const RecordEntry&) {}));
+  for (std::thread& producer : producers) producer.join();
 }
 
 TEST_CASE("What was accepted before the intake was shut is read, nothing else",
@@ -196,6 +232,7 @@ TEST_CASE("What was accepted before the intake was shut is read, nothing else",
     SimClock clock;
     Intake intake(3 * kSegmentCharge, clock, [] {});
     std::atomic<uint64_t> accepted{0};
+    uint64_t count = 0;
     std::vector<std::thread> producers;
     for (uint32_t thread = 0; thread < kThreads; ++thread) {
       producers.emplace_back([&, thread] {
@@ -214,20 +251,17 @@ TEST_CASE("What was accepted before the intake was shut is read, nothing else",
         }
       });
     }
-    uint64_t count = 0;
-    const uint64_t shut_after = 50 + round * 20;
-    bool is_shut = false;
-    while (!is_shut || !intake.is_drained()) {
+    const bool moves =
+        read_until(intake, 50 + round * 20, [&](const Segment&, const RecordEntry&) { ++count; });
+    CHECK(moves);
+    intake.shut();
+    while (moves && !intake.is_drained()) {
       Intake::Range range;
       if (intake.read(range)) {
         count += range.run.count;
         intake.consumed(range);
       } else {
         std::this_thread::yield();
-      }
-      if (!is_shut && count >= shut_after) {
-        intake.shut();
-        is_shut = true;
       }
     }
     for (std::thread& producer : producers) producer.join();
@@ -250,7 +284,7 @@ TEST_CASE("A reader that waits for records misses none", "[intake][threads]") {
   for (uint32_t thread = 0; thread < 2; ++thread) {
     producers.emplace_back([&] {
       for (uint32_t number = 0; number < kEach; ++number) {
-        push_until_taken(intake, 9, &number, sizeof number);
+        if (!push_until_taken(intake, 9, &number, sizeof number)) return;
         // Gives the reader the time to fall asleep now and then.
         if (number % 16 == 0) std::this_thread::yield();
       }
@@ -273,9 +307,6 @@ TEST_CASE("A reader that waits for records misses none", "[intake][threads]") {
     intake.end_wait();
   }
   CHECK_FALSE(has_missed);
-  if (has_missed) {
-    // Lets the producers end.
-    read_until(intake, 2 * kEach - count, [](const Segment&, const RecordEntry&) {});
-  }
+  if (has_missed) intake.shut();
   for (std::thread& producer : producers) producer.join();
 }

@@ -1,0 +1,167 @@
+#include "engine/webhook_drafts.h"
+
+#include <catch2/catch.hpp>
+
+#include "config/webhook_keys.h"
+
+using namespace posthaste::core;
+using namespace posthaste::engine;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Harness {
+  EventCatalogue catalogue;
+  EngineSettings settings;
+
+  Result<Webhook> draft(const WebhookSpec& spec, std::string_view default_name = "name") {
+    return draft_webhook({catalogue, settings}, "id", spec, default_name);
+  }
+  Result<Webhook> edit(const Webhook& before, const WebhookSpec& change) {
+    return edit_webhook({catalogue, settings}, before, change);
+  }
+};
+
+WebhookSpec plain_spec() {
+  WebhookSpec spec;
+  spec.target = "http://user:secret@127.0.0.1:8080/hook?a=b";
+  spec.events = {"delivery", "reception"};
+  return spec;
+}
+
+}  // namespace
+
+TEST_CASE("A draft is complete and checked", "[engine][webhook_drafts]") {
+  Harness harness;
+  WebhookSpec spec = plain_spec();
+  spec.name = "Orders";
+  spec.auth_token = "token";
+  spec.headers = {{"X-Api-Key", "abcd"}};
+  spec.overrides["batch.max_events"] = "100";
+  const auto webhook = harness.draft(spec);
+  REQUIRE(webhook);
+  CHECK(webhook->id == "id");
+  CHECK(webhook->name == "Orders");
+  CHECK(webhook->target == "http://127.0.0.1:8080/hook?a=b");
+  CHECK(webhook->origin == "http://127.0.0.1:8080");
+  CHECK(webhook->credentials == "user:secret");
+  CHECK(webhook->events == std::vector<std::string>{"delivery", "injection"});
+  CHECK(webhook->types.count() == 2);
+  CHECK(webhook->auth_token == "token");
+  CHECK(webhook->headers == HeaderList{{"X-Api-Key", "abcd"}});
+  CHECK(webhook->active);
+  CHECK(webhook->settings.batch_max_events == 100);
+  CHECK(webhook->settings.batch_max_age == 30s);
+}
+
+TEST_CASE("A draft without target, events or name tells which is missing",
+          "[engine][webhook_drafts]") {
+  Harness harness;
+  WebhookSpec no_target = plain_spec();
+  no_target.target.reset();
+  CHECK(harness.draft(no_target).code() == ErrorCode::MissingField);
+  CHECK(harness.draft(no_target).error().key == "target");
+  WebhookSpec no_events = plain_spec();
+  no_events.events.reset();
+  CHECK(harness.draft(no_events).error().key == "events");
+  CHECK(harness.draft(plain_spec(), "").error().key == "name");
+  CHECK(harness.draft(plain_spec(), "host name")->name == "host name");
+}
+
+TEST_CASE("Bad parts of a draft have codes of their own", "[engine][webhook_drafts]") {
+  Harness harness;
+  WebhookSpec spec = plain_spec();
+  spec.target = "ftp://127.0.0.1/";
+  CHECK(harness.draft(spec).code() == ErrorCode::BadTarget);
+  spec = plain_spec();
+  spec.events = {"nonsense"};
+  CHECK(harness.draft(spec).code() == ErrorCode::BadEvents);
+  spec = plain_spec();
+  spec.events = std::vector<std::string>{};
+  CHECK(harness.draft(spec).code() == ErrorCode::BadEvents);
+  spec = plain_spec();
+  spec.headers = {{"Content-Length", "5"}};
+  CHECK(harness.draft(spec).code() == ErrorCode::BadHeader);
+  spec = plain_spec();
+  spec.overrides["webhook.max_waiting_bytes"] = "1MiB";
+  CHECK(harness.draft(spec).code() == ErrorCode::BadValue);
+}
+
+TEST_CASE("No message repeats a secret", "[engine][webhook_drafts]") {
+  Harness harness;
+  WebhookSpec spec = plain_spec();
+  spec.target = "http://user:hunter2@127.0.0.1:99999/";
+  const auto bad_target = harness.draft(spec);
+  REQUIRE_FALSE(bad_target);
+  CHECK(bad_target.error().message.find("hunter2") == std::string::npos);
+  spec = plain_spec();
+  spec.headers = {{"X-Key", "hunter2\n"}};
+  const auto bad_header = harness.draft(spec);
+  REQUIRE_FALSE(bad_header);
+  CHECK(bad_header.error().message.find("hunter2") == std::string::npos);
+}
+
+TEST_CASE("An edit changes what it sets and nothing else", "[engine][webhook_drafts]") {
+  Harness harness;
+  WebhookSpec spec = plain_spec();
+  spec.auth_token = "token";
+  spec.headers = {{"X-A", "1"}, {"X-B", "2"}};
+  const auto before = harness.draft(spec);
+  REQUIRE(before);
+  CHECK(is_same_declaration(*before, *harness.edit(*before, {})));
+
+  WebhookSpec change;
+  change.name = "other";
+  change.headers = {{"x-a", std::nullopt}, {"X-C", "3"}};
+  change.active = false;
+  const auto after = harness.edit(*before, change);
+  REQUIRE(after);
+  CHECK(after->name == "other");
+  CHECK(after->headers == HeaderList{{"X-B", "2"}, {"X-C", "3"}});
+  CHECK_FALSE(after->active);
+  CHECK(after->target == before->target);
+  CHECK(after->credentials == before->credentials);
+  CHECK(after->auth_token == "token");
+}
+
+TEST_CASE("The mask that listings show keeps the token", "[engine][webhook_drafts]") {
+  Harness harness;
+  WebhookSpec spec = plain_spec();
+  spec.auth_token = "token";
+  const auto before = harness.draft(spec);
+  WebhookSpec change;
+  change.auth_token = std::string(posthaste::config::kSecretMask);
+  CHECK(harness.edit(*before, change)->auth_token == "token");
+  change.auth_token = "";
+  CHECK(harness.edit(*before, change)->auth_token.empty());
+}
+
+TEST_CASE("A new target without credentials has none", "[engine][webhook_drafts]") {
+  Harness harness;
+  const auto before = harness.draft(plain_spec());
+  WebhookSpec change;
+  change.target = "http://127.0.0.1:8080/other";
+  CHECK(harness.edit(*before, change)->credentials.empty());
+}
+
+TEST_CASE("A cleared key goes back to the engine's value of now", "[engine][webhook_drafts]") {
+  Harness harness;
+  WebhookSpec spec = plain_spec();
+  spec.overrides["batch.max_events"] = "100";
+  const auto before = harness.draft(spec);
+  harness.settings.webhook.batch_max_events = 77;
+  WebhookSpec change;
+  change.overrides["batch.max_events"] = std::nullopt;
+  const auto after = harness.edit(*before, change);
+  REQUIRE(after);
+  CHECK(after->settings.batch_max_events == 77);
+  CHECK(after->overrides.empty());
+}
+
+TEST_CASE("A custom header must not be the one of the token", "[engine][webhook_drafts]") {
+  Harness harness;
+  WebhookSpec spec = plain_spec();
+  spec.overrides["auth.header"] = "X-My-Token";
+  spec.headers = {{"x-my-token", "1"}};
+  CHECK(harness.draft(spec).code() == ErrorCode::BadHeader);
+}
