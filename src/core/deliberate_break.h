@@ -26,7 +26,7 @@ enum class Break {
   OutOfOrder,          // the newest batch goes first
   BlockedByTroubled,   // a batch in trouble holds the others of its endpoint
   RandomUnseeded,      // random numbers differ between two runs
-  StuckAfterTrouble,   // an endpoint that recovers is not looked at again
+  StuckInTrouble,      // a success does not end an endpoint's trouble
   UnboundedIntake,     // the intake grows without limit
   UnboundedWaiting,    // no quota is enforced
   UnboundedReports,    // the queue of reports grows without limit

@@ -142,10 +142,9 @@ Verdict RetryScheduler::settle(Batch& batch, AttemptOutcome outcome, Instant now
   Verdict verdict;
   if (outcome == AttemptOutcome::Delivered) {
     endpoint.content_failures_in_a_row.clear();
-    if (endpoint.is_in_trouble) {
+    if (endpoint.is_in_trouble && !is_broken(Break::StuckInTrouble)) {
       recover(endpoint, now);
       verdict.endpoint_recovered = true;
-      if (is_broken(Break::StuckAfterTrouble)) return verdict;
     }
     refresh(endpoint, now);
     return verdict;

@@ -29,8 +29,7 @@ bool Intake::replace(Segment* closed) {
     // The caller may have slept while the segment was drained and made current anew.
     if (!closed->is_closed()) return true;
     const uint64_t charge = core::kSegmentSize + core::kSegmentRecords * sizeof(core::RecordEntry);
-    const bool is_bounded = !core::is_broken(core::Break::UnboundedIntake);
-    if (is_bounded && used_bytes() + charge > max_bytes()) {
+    if (!has_room(charge)) {
       wake_waiting();
       return false;
     }
@@ -38,6 +37,11 @@ bool Intake::replace(Segment* closed) {
   }
   wake_waiting();
   return true;
+}
+
+bool Intake::has_room(uint64_t size_bytes) const {
+  if (core::is_broken(core::Break::UnboundedIntake)) return true;
+  return used_bytes() + size_bytes <= max_bytes();
 }
 
 void Intake::wake_waiting() {
@@ -48,7 +52,7 @@ void Intake::wake_waiting() {
 Segment* Intake::add_single(uint32_t size_bytes, bool is_limited) {
   const std::lock_guard lock(mutex_);
   if (is_shut_.load(std::memory_order_relaxed)) return nullptr;
-  if (is_limited && used_bytes() + size_bytes > max_bytes()) return nullptr;
+  if (is_limited && !has_room(size_bytes)) return nullptr;
   current_.load(std::memory_order_relaxed)->close();
   return link(size_bytes, 1);
 }

@@ -105,6 +105,7 @@ class Intake {
     return is_shut_.load(std::memory_order_relaxed) ? core::ErrorCode::State
                                                     : core::ErrorCode::QueueFull;
   }
+  bool has_room(uint64_t size_bytes) const;
   bool replace(Segment* closed);
   Segment* add_single(uint32_t size_bytes, bool is_limited);
   Segment* link(uint32_t bytes_capacity, uint32_t entries_capacity);

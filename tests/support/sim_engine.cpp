@@ -40,6 +40,10 @@ class SimEngine::Store final : public spool::Store {
   spool::WebhookHistory history(std::string_view webhook_id) const override {
     return memory_.history(webhook_id);
   }
+  void set_limits(core::Duration max_age, uint64_t max_bytes) override {
+    memory_.set_limits(max_age, max_bytes);
+  }
+  uint64_t left_early_count() const override { return memory_.left_early_count(); }
   void forget_webhook(std::string_view webhook_id) override { memory_.forget_webhook(webhook_id); }
 
  private:

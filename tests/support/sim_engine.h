@@ -57,6 +57,7 @@ class SimEngine {
   ~SimEngine();
 
   SimClock& clock() { return clock_; }
+  const SimClock& clock() const { return clock_; }
   SimTransport& transport() { return transport_; }
   const core::EventCatalogue& catalogue() const { return catalogue_; }
   const core::WebhookRegistry& registry() const { return registry_; }

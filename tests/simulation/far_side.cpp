@@ -1,0 +1,98 @@
+#include "simulation/far_side.h"
+
+#include <chrono>
+#include <functional>
+#include <numeric>
+
+namespace posthaste::simulation {
+
+using test::SimAnswer;
+using test::SimFault;
+using namespace std::chrono_literals;
+
+namespace {
+
+// The same for every attempt of a batch, whatever else happens.
+uint64_t number_of(const transport::Request& request) {
+  uint64_t number = 0;
+  for (const transport::HeaderField& header : request.headers) {
+    if (header.name != "X-MessageSystems-Batch-ID") continue;
+    for (const char letter : header.value) number = number * 31 + static_cast<uint64_t>(letter);
+  }
+  return number;
+}
+
+}  // namespace
+
+SimAnswer FarSide::answer(const transport::Request& request) {
+  if (is_healed_) return {};
+  if (is_gentle_) {
+    SimAnswer answer = taken();
+    answer.response = chance_.up_to(900ms);
+    return answer;
+  }
+  Receiver& receiver = receivers_[request.url];
+  if (clock_.now() >= receiver.until) change(receiver);
+  SimAnswer answer = taken();
+  switch (receiver.mood) {
+    case Mood::Healthy:
+      break;
+    case Mood::Slow:
+      make_slow(answer);
+      break;
+    case Mood::Flaky:
+      if (chance_.one_in(3)) answer.fault = any_fault();
+      if (chance_.one_in(3)) answer.status = any_status();
+      break;
+    case Mood::Down:
+      answer.fault = receiver.fault;
+      break;
+    case Mood::Refusing:
+      answer.status = receiver.status;
+      break;
+    case Mood::Poisoned:
+      if (number_of(request) % 4 == 0) answer.status = 400;
+      break;
+    case Mood::Hanging:
+      answer.fault = chance_.of({SimFault::AnswerHangs, SimFault::UploadHangs});
+      break;
+  }
+  return answer;
+}
+
+void FarSide::change(Receiver& receiver) {
+  receiver.mood = chance_.of({Mood::Healthy, Mood::Healthy, Mood::Slow, Mood::Flaky, Mood::Down,
+                              Mood::Refusing, Mood::Poisoned, Mood::Hanging});
+  receiver.fault = any_fault();
+  receiver.status = any_status();
+  const core::Duration most = chance_.of<core::Duration>({1s, 60s, 20min, 5h});
+  receiver.until = clock_.now() + chance_.up_to(most) + 1ms;
+}
+
+SimAnswer FarSide::taken() {
+  SimAnswer answer;
+  answer.status = chance_.of({200, 200, 200, 201, 204, 299});
+  if (chance_.one_in(2)) answer.connect = chance_.up_to(50ms);
+  if (chance_.one_in(2)) answer.upload = chance_.up_to(20ms);
+  if (chance_.one_in(2)) answer.response = chance_.up_to(100ms);
+  answer.pieces_count = static_cast<uint32_t>(chance_.between(1, 6));
+  answer.rewinds = chance_.one_in(10);
+  return answer;
+}
+
+void FarSide::make_slow(SimAnswer& answer) {
+  answer.connect = chance_.up_to(2s);
+  answer.upload = chance_.up_to(30s);
+  answer.response = chance_.up_to(5s);
+}
+
+SimFault FarSide::any_fault() {
+  return static_cast<SimFault>(chance_.between(1, test::kSimFaultsCount - 1));
+}
+
+int32_t FarSide::any_status() {
+  return chance_.of({101, 301, 302, 400, 401, 403, 404, 405, 408, 410, 413,
+                     415, 422, 429, 451, 500, 501, 502, 503, 504, 511});
+}
+
+}  // namespace posthaste::simulation

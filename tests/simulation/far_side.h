@@ -1,0 +1,45 @@
+// The receivers: each URL behaves in one way for a while, then in another.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "simulation/chance.h"
+#include "support/sim_transport.h"
+
+namespace posthaste::simulation {
+
+// Purpose: answers for a SimTransport. Ownership: refers to the clock. Threads: one.
+class FarSide {
+ public:
+  // is_gentle: receivers may be slow, and never fail.
+  FarSide(const test::SimClock& clock, uint64_t seed, bool is_gentle)
+      : clock_(clock), chance_(seed), is_gentle_(is_gentle) {}
+
+  test::SimAnswer answer(const transport::Request& request);
+  // From now on everything is taken at once.
+  void heal() { is_healed_ = true; }
+
+ private:
+  enum class Mood { Healthy, Slow, Flaky, Down, Refusing, Poisoned, Hanging };
+  struct Receiver {
+    Mood mood = Mood::Healthy;
+    core::Instant until{};
+    test::SimFault fault = test::SimFault::None;
+    int32_t status = 200;
+  };
+
+  void change(Receiver& receiver);
+  test::SimAnswer taken();
+  void make_slow(test::SimAnswer& answer);
+  test::SimFault any_fault();
+  int32_t any_status();
+
+  const test::SimClock& clock_;
+  Chance chance_;
+  bool is_gentle_;
+  std::map<std::string, Receiver> receivers_;  // by URL
+  bool is_healed_ = false;
+};
+
+}  // namespace posthaste::simulation

@@ -1,0 +1,20 @@
+// Configurations drawn at random, extremes included, through the real keys and texts.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "config/conf.h"
+#include "core/webhook.h"
+#include "simulation/chance.h"
+
+namespace posthaste::simulation {
+
+// Values that fit one another.
+core::EngineSettings random_settings(Chance& chance);
+// A key that may change while the engine runs, and a value that it may refuse.
+std::pair<std::string, std::string> random_live_change(Chance& chance);
+// Some keys of webhook scope for one webhook.
+void add_random_overrides(Chance& chance, core::WebhookSpec& spec);
+
+}  // namespace posthaste::simulation
