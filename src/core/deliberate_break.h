@@ -21,7 +21,7 @@ enum class Break {
   LateAttempt,         // batches do not expire while they wait
   RestartedClock,      // each failure starts the four hours anew
   RunningPauseClock,   // the four hours run on while the webhook is paused
-  ChangedBytes,        // a detached body differs from the first attempt's
+  ChangedBytes,        // a body differs when it is not read in one piece
   ChangedId,           // another attempt has another batch id
   OutOfOrder,          // the newest batch goes first
   BlockedByTroubled,   // a batch in trouble holds the others of its endpoint
@@ -29,6 +29,7 @@ enum class Break {
   StuckInTrouble,      // a success does not end an endpoint's trouble
   UnboundedIntake,     // the intake grows without limit
   UnboundedWaiting,    // no quota is enforced
+  GreedyCopies,        // what spares a segment is copied beyond the quotas
   UnboundedReports,    // the queue of reports grows without limit
   SlowLoses,           // batches of webhooks that are merely slow are dropped
   LostDropCount,       // joined drops lose their numbers

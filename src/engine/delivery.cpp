@@ -53,7 +53,7 @@ Delivery::Delivery(const Parts& parts, const core::EngineSettings& settings, uin
       ids_(random_),
       batcher_([this](const core::Subscriber& subscriber, uint64_t size_bytes) {
         const Record& record = *static_cast<Record*>(subscriber.owner);
-        return !is_over_quota(record, size_bytes) && !is_over_total(size_bytes);
+        return may_copy(record, size_bytes);
       }),
       scheduler_(settings.connections_max, random_) {}
 
@@ -302,8 +302,7 @@ void Delivery::collect_sealed() {
     charged_bytes_ += batch.body.owned_bytes();
     record.counters->waiting_memory_bytes.set(record.charged_bytes);
     const uint64_t size = batch.body.size_bytes();
-    const bool is_cheap =
-        size <= core::kCopyAtSealSize && !is_over_quota(record, size) && !is_over_total(size);
+    const bool is_cheap = size <= core::kCopyAtSealSize && may_copy(record, size);
     if (endpoint.is_in_trouble || endpoint.is_held || is_cheap) detach(batch);
     enforce_limits(record);
   }

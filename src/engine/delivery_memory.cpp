@@ -59,6 +59,12 @@ bool Delivery::is_over_total(uint64_t extra_bytes) const {
 
 // Who is merely slower than the host loses nothing; the intake fills instead and push says so.
 bool Delivery::may_lose(const Record& record) const {
+// Copies that spare a segment stay within the quotas, else slow webhooks would grow without end.
+bool Delivery::may_copy(const Record& record, uint64_t extra_bytes) const {
+  if (core::is_broken(core::Break::GreedyCopies)) return true;
+  return !is_over_quota(record, extra_bytes) && !is_over_total(extra_bytes);
+}
+
   if (core::is_broken(core::Break::SlowLoses)) return true;
   if (is_in_trouble(record)) return true;
   if (!is_over_quota(record, 0)) return false;
@@ -69,7 +75,7 @@ bool Delivery::may_lose(const Record& record) const {
   });
 }
 
-bool Delivery::drop_oldest(Record& record) {
+core::Batch* Delivery::oldest_waiting(const Record& record) {
   core::Batch* oldest = nullptr;
   for (const auto& target : record.targets) {
     core::Batch* const candidate = core::RetryScheduler::oldest_waiting(target->endpoint);
@@ -82,13 +88,18 @@ bool Delivery::drop_oldest(Record& record) {
   return true;
 }
 
-// The webhook that uses most of the memory for waiting batches and may lose some; null when there
-// is none.
+  return oldest;
+}
+
+bool Delivery::drop_oldest(Record& record) {
+  core::Batch* const oldest = oldest_waiting(record);
+// The webhook that uses most of the memory for waiting batches, and has one that it may lose; null
+// when there is none.
 Delivery::Record* Delivery::most_charged() {
   Record* most = nullptr;
   for (const auto& [generation, record] : records_) {
-    if (most && record->charged_bytes <= most->charged_bytes) continue;
-    if (record->charged_bytes > 0 && may_lose(*record)) most = record.get();
+    if (record->charged_bytes <= (most ? most->charged_bytes : 0)) continue;
+    if (oldest_waiting(*record) && may_lose(*record)) most = record.get();
   }
   return most;
 }
@@ -103,6 +114,7 @@ bool Delivery::make_room(Record& record, uint64_t extra_bytes, bool is_outpaced)
   while (is_over_total(extra_bytes)) {
     Record* const most = most_charged();
     if (!most || !drop_oldest(*most)) return false;
+  if (core::is_broken(core::Break::UnboundedWaiting)) return true;
   }
   return true;
 }

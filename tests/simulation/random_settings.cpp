@@ -44,7 +44,7 @@ const std::vector<Choices>& all_choices() {
 
 }  // namespace
 
-core::EngineSettings random_settings(Chance& chance) {
+core::EngineSettings random_settings(Chance& chance, bool is_tight) {
   // Small intakes and quotas come in combinations that fit only when the event is small as well, so
   // drawing again until all fit would hardly ever give them.
   for (;;) {
@@ -59,6 +59,12 @@ core::EngineSettings random_settings(Chance& chance) {
       const auto done = conf.set(choices.key, chance.of(choices.values));
       if (!done) continue;
       if (!conf.finalize()) (void)conf.set(choices.key, std::nullopt);
+    }
+    if (is_tight) {
+      (void)conf.set("event.max_bytes", "16KiB");
+      (void)conf.set("intake.max_bytes", "4MiB");
+      (void)conf.set("batch.max_bytes", chance.of({"20KiB", "100KiB"}));
+      (void)conf.set("webhook.max_waiting_bytes", "400KiB");
     }
     if (auto settings = conf.finalize()) return *settings;
   }

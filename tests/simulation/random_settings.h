@@ -10,8 +10,8 @@
 
 namespace posthaste::simulation {
 
-// Values that fit one another.
-core::EngineSettings random_settings(Chance& chance);
+// Values that fit one another. is_tight: an intake and a quota that traffic fills at once.
+core::EngineSettings random_settings(Chance& chance, bool is_tight);
 // A key that may change while the engine runs, and a value that it may refuse.
 std::pair<std::string, std::string> random_live_change(Chance& chance);
 // Some keys of webhook scope for one webhook.
