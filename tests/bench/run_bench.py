@@ -83,7 +83,7 @@ def run(folder, port, command, *keys):
     program, *own_keys = command
     arguments = [str(Path(folder) / program), f"port={port}", *own_keys, *keys]
     try:
-        result = subprocess.run(arguments, text=True, capture_output=True, timeout=600, check=False)
+        result = subprocess.run(arguments, text=True, capture_output=True, timeout=300, check=False)
     except subprocess.TimeoutExpired as error:
         raise RunFailed(f"{' '.join(arguments)} did not end") from error
     lines = result.stdout.strip().splitlines()
