@@ -126,9 +126,10 @@ class Delivery {
   bool is_over_quota(const Record& record, uint64_t extra_bytes) const;
   bool is_over_total(uint64_t extra_bytes) const;
   bool may_copy(const Record& record, uint64_t extra_bytes) const;
+  bool is_moving(const Record& record, core::Duration within) const;
   bool may_lose(const Record& record) const;
-  bool drop_oldest(Record& record);
   static core::Batch* oldest_waiting(const Record& record);
+  bool drop_oldest(Record& record);
   Record* most_charged();
   bool make_room(Record& record, uint64_t extra_bytes, bool is_outpaced);
   void enforce_limits(Record& record);

@@ -11,7 +11,9 @@ namespace {
 
 // An endpoint that took a batch this recently is slow at worst, not silent; see
 // docs/decisions/0002.
-constexpr core::Duration kMovingFor = std::chrono::seconds(1);
+constexpr core::Duration kMovingFor = std::chrono::milliseconds(200);
+// One that took none for this long holds the others up, and loses batches rather than that.
+constexpr core::Duration kSlowAfter = std::chrono::seconds(1);
 
 constexpr uint64_t kSegmentCharge =
     core::kSegmentSize + core::kSegmentRecords * sizeof(core::RecordEntry);
@@ -57,17 +59,22 @@ bool Delivery::is_over_total(uint64_t extra_bytes) const {
   return charged_bytes_ + batcher_.owned_bytes() + extra_bytes > settings_.waiting_max_bytes;
 }
 
-// Who is merely slower than the host loses nothing; the intake fills instead and push says so.
-bool Delivery::may_lose(const Record& record) const {
 // Copies that spare a segment stay within the quotas, else slow webhooks would grow without end.
 bool Delivery::may_copy(const Record& record, uint64_t extra_bytes) const {
   if (core::is_broken(core::Break::GreedyCopies)) return true;
   return !is_over_quota(record, extra_bytes) && !is_over_total(extra_bytes);
 }
 
+// Its endpoint began an attempt within that time, so it answers.
+bool Delivery::is_moving(const Record& record, core::Duration within) const {
+  return now_ - record.last_start < within;
+}
+
+// Who is merely slower than the host loses nothing; the intake fills instead and push says so.
+bool Delivery::may_lose(const Record& record) const {
   if (core::is_broken(core::Break::SlowLoses)) return true;
   if (is_in_trouble(record)) return true;
-  if (!is_over_quota(record, 0)) return false;
+  if (!is_over_quota(record, 0) || is_moving(record, kSlowAfter)) return false;
   return std::any_of(records_.begin(), records_.end(), [&](const auto& entry) {
     const Record& other = *entry.second;
     return &other != &record && !other.is_removed && other.webhook->active &&
@@ -81,6 +88,11 @@ core::Batch* Delivery::oldest_waiting(const Record& record) {
     core::Batch* const candidate = core::RetryScheduler::oldest_waiting(target->endpoint);
     if (candidate && (!oldest || candidate->sequence < oldest->sequence)) oldest = candidate;
   }
+  return oldest;
+}
+
+bool Delivery::drop_oldest(Record& record) {
+  core::Batch* const oldest = oldest_waiting(record);
   if (!oldest) return false;
   drop(*oldest, DropReason::Quota);
   // Whoever makes room may go through the records, so it is the step that lets go of one.
@@ -88,11 +100,6 @@ core::Batch* Delivery::oldest_waiting(const Record& record) {
   return true;
 }
 
-  return oldest;
-}
-
-bool Delivery::drop_oldest(Record& record) {
-  core::Batch* const oldest = oldest_waiting(record);
 // The webhook that uses most of the memory for waiting batches, and has one that it may lose; null
 // when there is none.
 Delivery::Record* Delivery::most_charged() {
@@ -107,6 +114,7 @@ Delivery::Record* Delivery::most_charged() {
 // is_outpaced: others keep up with the host, and this one may lose batches even when it is merely
 // slow.
 bool Delivery::make_room(Record& record, uint64_t extra_bytes, bool is_outpaced) {
+  if (core::is_broken(core::Break::UnboundedWaiting)) return true;
   while (is_over_quota(record, extra_bytes)) {
     if (!is_outpaced && !may_lose(record)) return false;
     if (!drop_oldest(record)) return false;
@@ -114,7 +122,6 @@ bool Delivery::make_room(Record& record, uint64_t extra_bytes, bool is_outpaced)
   while (is_over_total(extra_bytes)) {
     Record* const most = most_charged();
     if (!most || !drop_oldest(*most)) return false;
-  if (core::is_broken(core::Break::UnboundedWaiting)) return true;
   }
   return true;
 }
@@ -145,9 +152,9 @@ void Delivery::relieve_intake() {
     }
   }
   for (Record* record : lagging) {
-    const bool is_moving = now_ - record->last_start < kMovingFor;
-    const bool is_outpaced = (kept_up & record->webhook->types).any();
-    if (is_moving && !is_outpaced && !is_in_trouble(*record)) continue;
+    if (is_moving(*record, kMovingFor) && !is_in_trouble(*record)) continue;
+    const bool is_outpaced =
+        (kept_up & record->webhook->types).any() && !is_moving(*record, kSlowAfter);
     relieve(*record, threshold, is_outpaced);
   }
 }

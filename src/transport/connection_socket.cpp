@@ -1,5 +1,6 @@
 #include "transport/connection_socket.h"
 
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,6 +15,18 @@ namespace {
 // last byte was sent" would be said far too early. Data under way to the receiver do not count, so
 // a fast one is not slowed down.
 constexpr int kUnsentBytesMax = 128 << 10;
+
+// True for one end of a socketpair, which nothing that a host opens by name can be.
+bool is_end_of_pair(int descriptor) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return false;
+  sockaddr_storage peer{};
+  socklen_t peer_size = sizeof peer;
+  return domain == AF_UNIX &&
+         ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &peer_size) == 0 &&
+         peer_size == sizeof(sa_family_t);
+}
 
 }  // namespace
 
@@ -38,6 +51,22 @@ int close_connection_socket(void* /*user_data*/, curl_socket_t socket) {
     ::shutdown(socket, SHUT_RDWR);
   }
   return ::close(socket);
+}
+
+CURLM* make_multi() {
+  // The lowest free numbers; new descriptors get them.
+  int next[2] = {-1, -1};
+  if (::pipe2(next, O_CLOEXEC) == 0) {
+    ::close(next[0]);
+    ::close(next[1]);
+  }
+  CURLM* const multi = curl_multi_init();
+  for (const int descriptor : next) {
+    if (descriptor >= 0 && is_end_of_pair(descriptor)) {
+      ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    }
+  }
+  return multi;
 }
 
 }  // namespace posthaste::transport

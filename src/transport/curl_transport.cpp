@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "transport/connection_socket.h"
 #include "transport/resolver_limit.h"
 #include "transport/transfer.h"
 
@@ -203,7 +204,7 @@ CurlTransport::Running::iterator CurlTransport::find(const CURL* easy) {
 
 core::Result<std::unique_ptr<Transport>> make_curl_transport(const platform::Clock& clock,
                                                              const CurlTransportOptions& options) {
-  CURLM* multi = curl_multi_init();
+  CURLM* multi = make_multi();
   if (multi == nullptr) return {core::ErrorCode::NoMemory, "libcurl has no memory"};
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(options.connections_max));
   return std::unique_ptr<Transport>(std::make_unique<CurlTransport>(multi, clock));

@@ -97,11 +97,11 @@ TEST_CASE(
   Receiver receiver;
   receiver.hang();
   Host host(Settings{{"intake.max_bytes", "8MiB"},
-             {"waiting.max_bytes", "64MiB"},
-             {"request.timeout", "1s"},
-             {"retry.max_age", "1m"},
-             {"event.max_bytes", "64KiB"},
-             {"log.level", "off"}});
+                     {"waiting.max_bytes", "64MiB"},
+                     {"request.timeout", "1s"},
+                     {"retry.max_age", "1m"},
+                     {"event.max_bytes", "64KiB"},
+                     {"log.level", "off"}});
   host.put("a", receiver.url("/a")).put("b", receiver.url("/b"), {{"events", "delivery"}}).start();
   // Eight times intake.max_bytes at a paced 20,000 events a second.
   constexpr int kEvents = 8 * (8 << 20) / 500;
