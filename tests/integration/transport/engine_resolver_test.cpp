@@ -21,7 +21,8 @@ TEST_CASE("A resolver that hangs delays no other webhook, and close returns in t
     Receiver receiver;
     Host host;
     for (int i = 0; i < 5; ++i) {
-      host.put("stuck-" + std::to_string(i), "http://h" + std::to_string(i) + ".hanging.test/");
+      host.put("stuck-" + std::to_string(i), "http://h" + std::to_string(i) + ".hanging.test/",
+               {{"batch.max_events", "1"}});
     }
     host.put("well", receiver.url(), {{"batch.max_events", "1"}}).start();
     host.must(host.push("delivery", "{}"));
