@@ -125,7 +125,8 @@ Segment* Intake::link(uint32_t bytes_capacity, uint32_t entries_capacity) {
 void Intake::recycle(Segment& segment) {
   const std::lock_guard lock(mutex_);
   used_bytes_.fetch_sub(segment.charged_bytes_, std::memory_order_relaxed);
-  if (segment.entries_capacity_ == core::kSegmentRecords && spares_.size() < kSparesMax) {
+  if (segment.entries_capacity_ == core::kSegmentRecords &&
+      spares_.size() * segment.charged_bytes_ < max_bytes() / kSparePart) {
     spares_.push_back(&segment);
     return;
   }

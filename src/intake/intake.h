@@ -80,7 +80,9 @@ class Intake {
   friend class Segment;
 
   static constexpr uint32_t kLargeRecord = core::kSegmentSize / 4;
-  static constexpr size_t kSparesMax = 8;
+  // Memory kept for the next burst: this part of max_bytes. New memory is taken only when there is
+  // none, so what is used and what is spare stay under max_bytes together.
+  static constexpr uint64_t kSparePart = 8;
 
   template <typename Write>
   core::ErrorCode push_large(uint32_t size_bytes, core::EventTypeId type, const Write& write) {

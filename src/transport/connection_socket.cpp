@@ -14,7 +14,7 @@ namespace {
 // Without a bound the kernel takes megabytes that a slow receiver needs long to fetch, and "the
 // last byte was sent" would be said far too early. Data under way to the receiver do not count, so
 // a fast one is not slowed down.
-constexpr int kUnsentBytesMax = 128 << 10;
+constexpr int kUnsentBytesMax = 512 << 10;
 
 // True for one end of a socketpair, which nothing that a host opens by name can be.
 bool is_end_of_pair(int descriptor) {

@@ -14,10 +14,8 @@
 namespace posthaste::transport {
 namespace {
 
-// libcurl allocates this much for each running upload. With 16 KiB the throughput of large bodies
-// halves; beyond 64 KiB it no longer rises, but hundreds of endpoints that hang each hold one.
+// The smallest buffer of a running upload; 16 KiB for large bodies would halve the throughput.
 constexpr uint64_t kUploadBufferBytesMin = 16u << 10;
-constexpr uint64_t kUploadBufferBytesMax = 128u << 10;
 
 constexpr long kKeepAliveIdleSeconds = 60;
 constexpr long kKeepAliveIntervalSeconds = 15;
@@ -60,7 +58,8 @@ void Transfer::set(CURLoption option, Value value) {
   if (curl_easy_setopt(easy_, option, value) != CURLE_OK) are_options_set_ = false;
 }
 
-bool Transfer::prepare(const Request& request, core::Instant now) {
+bool Transfer::prepare(const Request& request, core::Instant now,
+                       uint64_t upload_buffer_bytes_max) {
   id_ = request.id;
   body_ = request.body;
   body_size_bytes_ = request.body->size_bytes();
@@ -88,7 +87,7 @@ bool Transfer::prepare(const Request& request, core::Instant now) {
   set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body_size_bytes_));
   set(CURLOPT_UPLOAD_BUFFERSIZE,
       static_cast<long>(
-          std::clamp(body_size_bytes_, kUploadBufferBytesMin, kUploadBufferBytesMax)));
+          std::clamp(body_size_bytes_, kUploadBufferBytesMin, upload_buffer_bytes_max)));
   return are_options_set_;
 }
 

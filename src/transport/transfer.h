@@ -32,8 +32,9 @@ class Transfer {
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  // Takes on a request. False: libcurl refused an option, nothing may be run.
-  bool prepare(const Request& request, core::Instant now);
+  // Takes on a request. upload_buffer_bytes_max: what a large body's buffer may take. False:
+  // libcurl refused an option, nothing may be run.
+  bool prepare(const Request& request, core::Instant now, uint64_t upload_buffer_bytes_max);
 
   uint64_t id() const { return id_; }
   CURL* easy() const { return easy_; }

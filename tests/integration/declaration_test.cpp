@@ -81,6 +81,7 @@ TEST_CASE("Ten reloads of a webhooks file double nothing, and edits are reconcil
   CHECK(ids(host) == before);
   host.must(host.push("delivery", "{}"));
   host.must(host.flush());
+  REQUIRE(receiver.log().wait_for_accepted_events(4, 10s));
   CHECK(receiver.log().totals().accepted_events == 4);
 
   file.write("[" + entry("a") + "," + entry("c") + "]");
