@@ -1,7 +1,10 @@
 # Functions that demo.sh, test.sh and .ci/run share: install what is missing, configure and build one preset.
-# Sourced by bash scripts that use `set -euo pipefail`; it changes nothing by being sourced.
+# Sourced by bash scripts that use `set -euo pipefail`; being sourced only sets variables for the build.
 
 POSTHASTE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# Two jobs suit the smallest machine this is meant for; relative paths let a fresh clone use the compiler cache.
+export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-2}
+export CCACHE_BASEDIR=$POSTHASTE_ROOT CCACHE_NOHASHDIR=1
 
 # Prints one line to stderr and ends the script.
 die() {
