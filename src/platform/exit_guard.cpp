@@ -34,6 +34,7 @@ static_assert(std::is_trivially_destructible_v<ExitRegistry>);
 namespace {
 
 constinit ExitRegistry registry;
+constinit thread_local ExitGuard* this_thread_guard = nullptr;
 
 timespec monotonic_after(core::Duration delay) {
   timespec now{};
@@ -106,11 +107,17 @@ core::Result<> ExitGuard::install() {
 ExitGuard::ExitGuard(std::function<void()> wake)
     : wake_(std::move(wake)), generation_(fork_generation()) {
   registry.add(*this);
+  this_thread_guard = this;
 }
 
 ExitGuard::~ExitGuard() {
+  this_thread_guard = nullptr;
   // A guard that a child inherited is in no list of the child.
   if (generation_ == fork_generation()) registry.remove(*this);
+}
+
+void ExitGuard::park_this_thread_if_exiting() {
+  if (is_exiting() && this_thread_guard) this_thread_guard->park();
 }
 
 void ExitGuard::park() {

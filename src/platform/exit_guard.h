@@ -45,6 +45,11 @@ class ExitGuard {
     if (is_exiting()) park();
   }
 
+  // The same for the calling thread's guard, and nothing where it has none. For libcurl's
+  // callbacks, in which no lock of libcurl or OpenSSL is held: one call of curl_multi_perform, with
+  // many handshakes, may take longer than exit waits.
+  static void park_this_thread_if_exiting();
+
  private:
   friend struct ExitRegistry;
 

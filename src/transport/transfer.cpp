@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "platform/exit_guard.h"
 #include "transport/connection_socket.h"
 #include "transport/target.h"
 
@@ -198,6 +199,7 @@ void Transfer::enter_connecting(Stage stage) {
 
 curl_socket_t Transfer::on_open_socket(void* self, curlsocktype /*purpose*/,
                                        curl_sockaddr* address) {
+  platform::ExitGuard::park_this_thread_if_exiting();
   auto& transfer = *static_cast<Transfer*>(self);
   transfer.enter_connecting(Stage::Connecting);
   const curl_socket_t socket = open_connection_socket(*address);
@@ -218,6 +220,7 @@ int Transfer::on_resolver_start(void* /*resolver*/, void* /*reserved*/, void* se
 
 // The TCP connection stands and TLS begins.
 CURLcode Transfer::on_handshake(CURL* /*easy*/, void* /*context*/, void* self) {
+  platform::ExitGuard::park_this_thread_if_exiting();
   static_cast<Transfer*>(self)->stage_ = Stage::Handshaking;
   return CURLE_OK;
 }
@@ -257,6 +260,7 @@ int Transfer::on_seek(void* self, curl_off_t offset, int origin) {
 
 int Transfer::on_progress(void* self, curl_off_t /*download_size*/, curl_off_t /*downloaded*/,
                           curl_off_t /*upload_size*/, curl_off_t uploaded) {
+  platform::ExitGuard::park_this_thread_if_exiting();
   auto& transfer = *static_cast<Transfer*>(self);
   if (uploaded != transfer.uploaded_bytes_) {
     transfer.uploaded_bytes_ = uploaded;
