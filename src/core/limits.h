@@ -30,9 +30,12 @@ inline constexpr size_t kBuilderMembersMax = 4096;
 inline constexpr size_t kJsonTextSizeMax = size_t{16} << 20;
 inline constexpr size_t kJsonValuesMax = size_t{1} << 20;
 
-// Bytes and records of one intake segment; a larger record gets a segment of its own.
-inline constexpr uint32_t kSegmentSize = 1u << 20;
+// Memory of one intake segment, one huge page: its index of that many records, and the bytes of
+// records. A larger record gets a segment of its own.
+inline constexpr uint32_t kSegmentMemory = 2u << 20;
 inline constexpr uint32_t kSegmentRecords = 4096;
+inline constexpr uint32_t kSegmentEntrySize = 24;
+inline constexpr uint32_t kSegmentSize = kSegmentMemory - kSegmentRecords * kSegmentEntrySize;
 
 // A batch this small is copied out of its segments when it is sealed: cheaper than what it would
 // pin.

@@ -15,9 +15,6 @@ constexpr core::Duration kMovingFor = std::chrono::milliseconds(200);
 // One that took none for this long holds the others up, and loses batches rather than that.
 constexpr core::Duration kSlowAfter = std::chrono::seconds(1);
 
-constexpr uint64_t kSegmentCharge =
-    core::kSegmentSize + core::kSegmentRecords * sizeof(core::RecordEntry);
-
 }  // namespace
 
 void Delivery::detach(core::Batch& batch) {
@@ -139,7 +136,7 @@ void Delivery::relieve_intake() {
   if (is_known) return;
   relieved_at_sequence_ = newest;
   relieved_at_ = now_;
-  const uint64_t half = intake_.max_bytes() / 2 / kSegmentCharge;
+  const uint64_t half = intake_.max_bytes() / 2 / core::kSegmentMemory;
   const uint64_t threshold = newest > half ? newest - half : 0;
 
   std::vector<Record*> lagging;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "platform/asymmetric_fence.h"
 #include "platform/exit_guard.h"
 #include "platform/fork_guard.h"
 #include "platform/random_seed.h"
@@ -18,6 +19,9 @@ namespace {
 
 // While events flow the thread looks at them this often, so that a push need not wake it.
 constexpr core::Duration kTick = std::chrono::milliseconds(10);
+
+// When nothing came for so long, memory kept for a burst is given back.
+constexpr core::Duration kTrimAfter = std::chrono::seconds(1);
 
 // Beyond its time-out close waits this long for the thread, which only has to notice.
 constexpr core::Duration kCloseGrace = std::chrono::milliseconds(90);
@@ -56,6 +60,7 @@ Result<> Engine::start() {
   if (state_.load() != State::New)
     return {ErrorCode::State, "the engine was started or closed already"};
   if (auto done = platform::install_fork_guard(); !done) return done.error();
+  platform::AsymmetricFence::install();
   auto transport = make_transport_(*clock_);
   if (!transport) return transport.error();
   if (auto done = reports_.open_descriptor(); !done) return done.error();
@@ -89,6 +94,7 @@ Result<> Engine::start() {
 
 void Engine::run() {
   std::vector<transport::Completion> completions;
+  core::Instant last_events = clock_->now();
   platform::ExitGuard guard([this] { transport_->wake(); });
   for (;;) {
     const Delivery::StepResult result = delivery_->step(completions);
@@ -96,7 +102,13 @@ void Engine::run() {
     guard.park_if_exiting();
     const bool wants_every_record = !result.had_events;
     core::Instant deadline = result.deadline;
-    if (!wants_every_record) deadline = std::min(deadline, clock_->now() + kTick);
+    if (!wants_every_record) {
+      last_events = clock_->now();
+      deadline = std::min(deadline, last_events + kTick);
+    } else if (intake_.has_much_spare()) {
+      if (clock_->now() - last_events >= kTrimAfter) intake_.trim();
+      deadline = std::min(deadline, last_events + kTrimAfter);
+    }
     if (intake_.prepare_wait(wants_every_record)) {
       transport_->wait(deadline, completions);
       intake_.end_wait();

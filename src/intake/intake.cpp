@@ -14,7 +14,7 @@ void Segment::on_unused() {
 Intake::Intake(uint64_t max_bytes, const platform::Clock& clock, std::function<void()> wake)
     : clock_(clock), wake_(std::move(wake)), max_bytes_(max_bytes) {
   const std::lock_guard lock(mutex_);
-  reading_ = link(core::kSegmentSize, core::kSegmentRecords);
+  reading_ = link(take_usual());
   current_.store(reading_, std::memory_order_release);
 }
 
@@ -28,12 +28,11 @@ bool Intake::replace(Segment* closed) {
     if (current_.load(std::memory_order_relaxed) != closed) return true;
     // The caller may have slept while the segment was drained and made current anew.
     if (!closed->is_closed()) return true;
-    const uint64_t charge = core::kSegmentSize + core::kSegmentRecords * sizeof(core::RecordEntry);
-    if (!has_room(charge)) {
+    if (!has_room(core::kSegmentMemory)) {
       wake_waiting();
       return false;
     }
-    current_.store(link(core::kSegmentSize, core::kSegmentRecords), std::memory_order_release);
+    current_.store(link(take_usual()), std::memory_order_release);
   }
   wake_waiting();
   return true;
@@ -45,6 +44,8 @@ bool Intake::has_room(uint64_t size_bytes) const {
 }
 
 void Intake::wake_waiting() {
+  // The counterpart is in prepare_wait, too.
+  platform::AsymmetricFence::light();
   if (is_waiting_.load(std::memory_order_relaxed) && is_waiting_.exchange(false)) wake_();
 }
 
@@ -54,7 +55,7 @@ Segment* Intake::add_single(uint32_t size_bytes, bool is_limited) {
   if (is_shut_.load(std::memory_order_relaxed)) return nullptr;
   if (is_limited && !has_room(size_bytes)) return nullptr;
   current_.load(std::memory_order_relaxed)->close();
-  return link(size_bytes, 1);
+  return link(take_single(size_bytes));
 }
 
 bool Intake::push_control() {
@@ -84,55 +85,90 @@ bool Intake::is_drained() const {
   return reading_->closed_count() == reading_index_ && !reading_->next();
 }
 
-Segment* Intake::link(uint32_t bytes_capacity, uint32_t entries_capacity) {
-  const bool is_usual = entries_capacity == core::kSegmentRecords;
-  auto& list = is_usual && !spares_.empty() ? spares_ : free_;
-  Segment* segment = nullptr;
-  if (list.empty()) {
+Segment& Intake::take_header() {
+  if (free_.empty()) {
     segments_.push_back(std::make_unique<Segment>(*this));
-    segment = segments_.back().get();
-  } else {
-    segment = list.back();
-    list.pop_back();
+    return *segments_.back();
   }
-  if (!segment->bytes_memory_) {
-    segment->bytes_memory_ = std::make_unique_for_overwrite<char[]>(std::max(bytes_capacity, 1u));
-    segment->entries_memory_ = std::make_unique<core::RecordEntry[]>(entries_capacity);
+  Segment& segment = *free_.back();
+  free_.pop_back();
+  return segment;
+}
+
+// A segment of the usual size, with memory that was used before if there is any.
+Segment& Intake::take_usual() {
+  if (!spares_.empty()) {
+    Segment& segment = *spares_.back();
+    spares_.pop_back();
+    spare_bytes_.fetch_sub(core::kSegmentMemory, std::memory_order_relaxed);
+    return segment;
   }
-  segment->bytes_ = segment->bytes_memory_.get();
-  segment->entries_ = segment->entries_memory_.get();
-  segment->entries_capacity_ = entries_capacity;
-  segment->charged_bytes_ = bytes_capacity + entries_capacity * sizeof(core::RecordEntry);
-  segment->sequence_ = newest_sequence_.load(std::memory_order_relaxed) + 1;
-  if (++segment->generation_ == 0) segment->generation_ = 1;
-  segment->next_.store(nullptr, std::memory_order_relaxed);
-  segment->retain();  // the reader's
-  if (is_usual) {
-    segment->closed_count_.store(Segment::kOpen, std::memory_order_relaxed);
+  Segment& segment = take_header();
+  segment.memory_ = platform::allocate_block();
+  char* const memory = segment.memory_.get();
+  segment.entries_ = new (memory) core::RecordEntry[core::kSegmentRecords];
+  segment.bytes_ = memory + core::kSegmentMemory - core::kSegmentSize;
+  segment.entries_capacity_ = core::kSegmentRecords;
+  segment.charged_bytes_ = core::kSegmentMemory;
+  return segment;
+}
+
+Segment& Intake::take_single(uint32_t size_bytes) {
+  while (!spares_.empty() && used_bytes() + spare_bytes_ + size_bytes > max_bytes()) drop_spare();
+  Segment& segment = take_header();
+  segment.single_bytes_ = std::make_unique_for_overwrite<char[]>(std::max(size_bytes, 1u));
+  segment.entries_ = &segment.single_entry_;
+  segment.bytes_ = segment.single_bytes_.get();
+  segment.entries_capacity_ = 1;
+  segment.charged_bytes_ = size_bytes + core::kSegmentEntrySize;
+  return segment;
+}
+
+// Makes the segment the newest one.
+Segment* Intake::link(Segment& segment) {
+  segment.sequence_ = newest_sequence_.load(std::memory_order_relaxed) + 1;
+  if (++segment.generation_ == 0) segment.generation_ = 1;
+  segment.next_.store(nullptr, std::memory_order_relaxed);
+  segment.retain();  // the reader's
+  if (segment.memory_) {
+    segment.closed_count_.store(Segment::kOpen, std::memory_order_relaxed);
     // From here on a producer that kept this pointer from an earlier use may take a place, which is
     // as good as any.
-    segment->reserved_.store(0, std::memory_order_release);
+    segment.reserved_.store(0, std::memory_order_release);
   } else {
-    segment->closed_count_.store(1, std::memory_order_relaxed);
+    segment.closed_count_.store(1, std::memory_order_relaxed);
   }
-  used_bytes_.fetch_add(segment->charged_bytes_, std::memory_order_relaxed);
-  newest_sequence_.store(segment->sequence_, std::memory_order_relaxed);
-  if (last_) last_->next_.store(segment, std::memory_order_release);
-  last_ = segment;
-  return segment;
+  used_bytes_.fetch_add(segment.charged_bytes_, std::memory_order_relaxed);
+  newest_sequence_.store(segment.sequence_, std::memory_order_relaxed);
+  if (last_) last_->next_.store(&segment, std::memory_order_release);
+  last_ = &segment;
+  return &segment;
 }
 
 void Intake::recycle(Segment& segment) {
   const std::lock_guard lock(mutex_);
   used_bytes_.fetch_sub(segment.charged_bytes_, std::memory_order_relaxed);
-  if (segment.entries_capacity_ == core::kSegmentRecords &&
-      spares_.size() * segment.charged_bytes_ < max_bytes() / kSparePart) {
-    spares_.push_back(&segment);
+  if (!segment.memory_) {
+    segment.single_bytes_.reset();
+    free_.push_back(&segment);
     return;
   }
-  segment.bytes_memory_.reset();
-  segment.entries_memory_.reset();
+  spares_.push_back(&segment);
+  spare_bytes_.fetch_add(core::kSegmentMemory, std::memory_order_relaxed);
+  if (used_bytes() + spare_bytes_ > max_bytes()) drop_spare();
+}
+
+void Intake::drop_spare() {
+  Segment& segment = *spares_.back();
+  spares_.pop_back();
+  spare_bytes_.fetch_sub(core::kSegmentMemory, std::memory_order_relaxed);
+  segment.memory_.reset();
   free_.push_back(&segment);
+}
+
+void Intake::trim() {
+  const std::lock_guard lock(mutex_);
+  while (has_much_spare()) drop_spare();
 }
 
 bool Intake::read(Range& out) const {
@@ -155,11 +191,11 @@ void Intake::consumed(const Range& range) {
 bool Intake::prepare_wait(bool wants_every_record) {
   is_waiting_.store(true);
   is_idle_.store(wants_every_record);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const bool is_ordered = platform::AsymmetricFence::heavy();
   Range range;
   const bool has_news = read(range);
   const bool is_full = reading_->closed_count() != Segment::kOpen;
-  if (!has_news || (!wants_every_record && !is_full)) return true;
+  if (is_ordered && (!has_news || (!wants_every_record && !is_full))) return true;
   end_wait();
   return false;
 }

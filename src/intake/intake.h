@@ -14,6 +14,7 @@
 #include "core/record_block.h"
 #include "core/result.h"
 #include "intake/segment.h"
+#include "platform/asymmetric_fence.h"
 #include "platform/clock.h"
 
 namespace posthaste::intake {
@@ -41,6 +42,7 @@ class Intake {
         write(segment->at(place.offset));
         segment->publish(place, size_bytes, type, clock_.coarse_now(), false);
         wake_if_idle();
+        segment->prefetch(place.offset + size_bytes, size_bytes);
         return core::ErrorCode::Ok;
       }
       if (!replace(segment)) return refusal();
@@ -70,6 +72,14 @@ class Intake {
   bool prepare_wait(bool wants_every_record);
   void end_wait();
 
+  // Memory that was needed once is kept for the next time, since touching new memory is what costs
+  // most in a burst: what is used and what is spare stay under max_bytes together. Called when
+  // nothing came for a while, this gives most of it back.
+  void trim();
+  bool has_much_spare() const {
+    return spare_bytes_.load(std::memory_order_relaxed) > kept_bytes();
+  }
+
   uint64_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
   uint64_t max_bytes() const { return max_bytes_.load(std::memory_order_relaxed); }
   void set_max_bytes(uint64_t max_bytes) { max_bytes_.store(max_bytes, std::memory_order_relaxed); }
@@ -80,8 +90,7 @@ class Intake {
   friend class Segment;
 
   static constexpr uint32_t kLargeRecord = core::kSegmentSize / 4;
-  // Memory kept for the next burst: this part of max_bytes. New memory is taken only when there is
-  // none, so what is used and what is spare stay under max_bytes together.
+  // An idle intake keeps this part of max_bytes for the next burst.
   static constexpr uint64_t kSparePart = 8;
 
   template <typename Write>
@@ -98,7 +107,7 @@ class Intake {
 
   void wake_if_idle() {
     // Orders the publication before the look at the flag; prepare_wait has the counterpart.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    platform::AsymmetricFence::light();
     if (is_idle_.load(std::memory_order_relaxed)) wake_idle();
   }
   void wake_idle();
@@ -107,11 +116,16 @@ class Intake {
     return is_shut_.load(std::memory_order_relaxed) ? core::ErrorCode::State
                                                     : core::ErrorCode::QueueFull;
   }
+  uint64_t kept_bytes() const { return max_bytes() / kSparePart; }
   bool has_room(uint64_t size_bytes) const;
   bool replace(Segment* closed);
   Segment* add_single(uint32_t size_bytes, bool is_limited);
-  Segment* link(uint32_t bytes_capacity, uint32_t entries_capacity);
+  Segment& take_usual();
+  Segment& take_single(uint32_t size_bytes);
+  Segment& take_header();
+  Segment* link(Segment& segment);
   void recycle(Segment& segment);
+  void drop_spare();
 
   const platform::Clock& clock_;
   const std::function<void()> wake_;
@@ -128,6 +142,7 @@ class Intake {
   std::vector<std::unique_ptr<Segment>> segments_;  // every header ever made
   std::vector<Segment*> free_;                      // headers without memory
   std::vector<Segment*> spares_;                    // headers with memory of the usual size
+  std::atomic<uint64_t> spare_bytes_{0};            // theirs; written under the lock
 
   // The delivery thread's.
   Segment* reading_ = nullptr;

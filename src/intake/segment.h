@@ -3,16 +3,21 @@
 // reads what is published.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 
 #include "core/limits.h"
 #include "core/record_block.h"
+#include "platform/block_memory.h"
 
 namespace posthaste::intake {
 
 class Intake;
+
+static_assert(sizeof(core::RecordEntry) == core::kSegmentEntrySize);
+static_assert(core::kSegmentMemory == platform::kHugePage);
 
 // Purpose: a block of memory that many producers fill and one reader drains. Ownership: belongs to
 // the intake's pool and is never destroyed before it, so that a producer that slept over a
@@ -51,6 +56,13 @@ class Segment final : public core::RecordBlock {
 
   char* at(uint32_t offset) { return bytes_ + offset; }
 
+  // Asks for the cache lines that the next record of like size will fill. Past the end of the
+  // segment it asks for nothing.
+  void prefetch(uint32_t offset, uint32_t size_bytes) const {
+    const uint32_t end = std::min(offset + std::min(size_bytes, kPrefetchMax), core::kSegmentSize);
+    for (uint32_t at = offset; at < end; at += 64) __builtin_prefetch(bytes_ + at, 1);
+  }
+
   // The record's bytes are complete.
   void publish(Place place, uint32_t size_bytes, core::EventTypeId type, core::Instant pushed,
                bool is_control) {
@@ -85,6 +97,8 @@ class Segment final : public core::RecordBlock {
  private:
   friend class Intake;
 
+  static constexpr uint32_t kPrefetchMax = 1024;
+
   // The low bits count bytes, the high ones places. Additions that fail grow both, by one for each
   // producer that raced for the last room: far below their width.
   static constexpr uint32_t kBytesBits = 40;
@@ -102,8 +116,9 @@ class Segment final : public core::RecordBlock {
   uint32_t entries_capacity_ = 0;
   uint32_t generation_ = 0;
   uint64_t charged_bytes_ = 0;
-  std::unique_ptr<char[]> bytes_memory_;
-  std::unique_ptr<core::RecordEntry[]> entries_memory_;
+  platform::BlockMemory memory_;  // of the usual size: the entries, then the bytes
+  std::unique_ptr<char[]> single_bytes_;
+  core::RecordEntry single_entry_;
 };
 
 }  // namespace posthaste::intake

@@ -1,6 +1,7 @@
 // The counters behind the statistics: written where things happen, read at any time without a lock.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -19,11 +20,20 @@ class Counter {
   std::atomic<uint64_t> value_{0};
 };
 
-// A counter that many producers write at once: each thread adds to a cache line that few others
-// share. Threads: any. get() is exact once the writers have returned.
+// A counter that many producers write at once. Each of the first threads that ever count has a
+// cache line of its own and adds without a locked instruction; later threads share one.
+// Threads: any. get() is exact once the writers have returned.
 class ShardedCounter {
  public:
-  void add(uint64_t value = 1) { shards_[shard_of_thread()].counter.add(value); }
+  void add(uint64_t value = 1) {
+    const size_t shard = shard_of_thread();
+    Counter& counter = shards_[shard].counter;
+    if (shard == kShared) {
+      counter.add(value);
+    } else {
+      counter.set(counter.get() + value);
+    }
+  }
   uint64_t get() const {
     uint64_t sum = 0;
     for (const Shard& shard : shards_) sum += shard.counter.get();
@@ -36,10 +46,12 @@ class ShardedCounter {
   };
   static size_t shard_of_thread() {
     static std::atomic<size_t> next{0};
-    static thread_local const size_t shard = next.fetch_add(1, std::memory_order_relaxed) % kShards;
+    static thread_local const size_t shard =
+        std::min(next.fetch_add(1, std::memory_order_relaxed), kShared);
     return shard;
   }
-  static constexpr size_t kShards = 16;
+  static constexpr size_t kShards = 64;
+  static constexpr size_t kShared = kShards - 1;
   std::array<Shard, kShards> shards_;
 };
 

@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr uint64_t kSegmentCharge = kSegmentSize + kSegmentRecords * sizeof(RecordEntry);
+constexpr uint64_t kSegmentCharge = posthaste::core::kSegmentMemory;
 
 struct Harness {
   explicit Harness(uint64_t max_bytes = 64 * kSegmentCharge)
@@ -174,6 +174,26 @@ TEST_CASE("A full intake answers QueueFull at once, and takes records again when
   CHECK(harness.read_all().size() == 3 * (kSegmentSize / 1000));
   CHECK(harness.push_size(1000) == ErrorCode::Ok);
   CHECK(harness.intake.used_bytes() <= 2 * kSegmentCharge);
+}
+
+TEST_CASE(
+    "Memory of a burst is kept for the next one, and given back when nothing came for a while",
+    "[intake]") {
+  Harness harness(64 * kSegmentCharge);
+  harness.fill(1000);
+  harness.read_all();
+  CHECK(harness.intake.has_much_spare());
+  harness.intake.trim();
+  CHECK_FALSE(harness.intake.has_much_spare());
+  CHECK(harness.fill(1000) >= 63 * (kSegmentSize / 1000));
+}
+
+TEST_CASE("Spare memory makes room for a record larger than a segment", "[intake]") {
+  Harness harness(4 * kSegmentCharge);
+  harness.fill(1000);
+  harness.read_all();
+  CHECK(harness.push_size(2 * kSegmentSize) == ErrorCode::Ok);
+  CHECK(harness.read_all().size() == 1);
 }
 
 TEST_CASE("Memory in use stays under the limit", "[intake]") {

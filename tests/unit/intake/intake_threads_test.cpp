@@ -25,7 +25,7 @@ using posthaste::test::SimClock;
 
 namespace {
 
-constexpr uint64_t kSegmentCharge = kSegmentSize + kSegmentRecords * sizeof(RecordEntry);
+constexpr uint64_t kSegmentCharge = posthaste::core::kSegmentMemory;
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr bool kIsInstrumented = true;
