@@ -39,6 +39,8 @@ enum class Break {
   RemovedStuck,        // batches of a removed webhook that was paused stay
   PausedSends,         // a paused webhook sends
   DroppedTwice,        // a drop is reported twice
+  SkipFdatasync,       // the journal calls synced what it did not sync
+  NoSalt,              // all uses of the journal's files have the same salt
 };
 
 #ifdef POSTHASTE_DELIBERATE_BREAKS

@@ -37,6 +37,7 @@ THIRD_PARTY = {
     "openssl/": {"transport"},
     "rapidjson/": {"json"},
     "sqlite3.h": {"spool"},
+    "xxhash.h": {"journal"},
     "zlib.h": {"transport"},
     "zstd.h": {"transport"},
     "date/": {"metrics", "transport"},
