@@ -15,7 +15,7 @@ EDGES = {
     "platform": set(),
     "json": set(),
     "journal": set(),
-    "spool": {"journal"},
+    "spool": {"journal", "json"},
     "transport": {"json", "platform"},
     "envelope": {"json"},
     "config": {"json"},

@@ -1,0 +1,144 @@
+#include "spool/sqlite_database.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "spool/store.h"
+
+namespace posthaste::spool {
+namespace {
+
+// The mark by which is_damage() knows an error.
+constexpr const char* kDamageKey = "damaged database";
+
+bool is_damage_code(int code) {
+  return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+}
+
+bool is_out_of_space(int code, int system_error) {
+  if ((code & 0xff) == SQLITE_FULL) return true;
+  return (code & 0xff) == SQLITE_IOERR && (system_error == ENOSPC || system_error == EDQUOT);
+}
+
+std::string system_text(int system_error) {
+  char buffer[128] = "";
+  // The GNU form returns the text, which need not be in the buffer.
+  return system_error == 0 ? std::string() : strerror_r(system_error, buffer, sizeof buffer);
+}
+
+}  // namespace
+
+bool is_damage(const core::Error& error) {
+  return error.key == kDamageKey;
+}
+
+core::Result<> Database::open(const std::string& path, Access access, const char* vfs,
+                              int32_t cache_size_kib) {
+  close();
+  path_ = path;
+  if (sqlite3_threadsafe() == 0) {
+    return {core::ErrorCode::Unsupported, "this build of SQLite is not made for threads"};
+  }
+  // Never created here: the store makes the file, with its mode. Read-only connections open for
+  // writing too, since the log's index must be writable, and are held to reading below.
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+                    SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+  note(sqlite3_open_v2(path.c_str(), &handle_, flags, vfs));
+  if (is_ok()) {
+    sqlite3_busy_timeout(handle_, kBusyTimeoutMs);
+    // A damaged schema must not make SQLite run what it says.
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+    exec(fmt::format("PRAGMA cache_size=-{}; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0",
+                     cache_size_kib)
+             .c_str());
+    // A free cell or page that overlaps another is damage that would spread.
+    exec("PRAGMA cell_size_check=1");
+    if (access == Access::ReadOnly) exec("PRAGMA query_only=1");
+  }
+  core::Result<> opened = result();
+  if (!opened) close();
+  return opened;
+}
+
+void Database::close() {
+  if (handle_) sqlite3_close_v2(handle_);
+  handle_ = nullptr;
+  code_ = SQLITE_OK;
+}
+
+bool Database::exec(const char* sql) {
+  if (is_ok()) note(sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr));
+  return is_ok();
+}
+
+void Database::note(int code) {
+  if (!is_ok() || code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return;
+  code_ = code;
+  system_error_ = handle_ ? sqlite3_system_errno(handle_) : 0;
+  text_ = handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
+}
+
+void Database::note_damage(std::string text) {
+  if (!is_ok()) return;
+  code_ = SQLITE_CORRUPT;
+  system_error_ = 0;
+  text_ = std::move(text);
+}
+
+core::Error Database::take_error() {
+  const int code = code_;
+  code_ = SQLITE_OK;
+  if (code == SQLITE_OK) return {};
+  const bool has_cause = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN ||
+                         (code & 0xff) == SQLITE_FULL;
+  const std::string cause = has_cause ? system_text(system_error_) : std::string();
+  const std::string text = cause.empty() ? text_ : fmt::format("{} ({})", text_, cause);
+  if (is_damage_code(code)) {
+    return {core::ErrorCode::SpoolIo, fmt::format("spool database {} is damaged: {}", path_, text),
+            kDamageKey};
+  }
+  if ((code & 0xff) == SQLITE_NOMEM) {
+    return {core::ErrorCode::NoMemory, fmt::format("spool database {}: {}", path_, text), {}};
+  }
+  if (is_out_of_space(code, system_error_)) {
+    return {core::ErrorCode::SpoolFull, fmt::format("spool database {}: {}", path_, text), {}};
+  }
+  return {core::ErrorCode::SpoolIo, fmt::format("spool database {}: {}", path_, text), {}};
+}
+
+core::Result<> Database::result() {
+  if (is_ok()) return {};
+  return take_error();
+}
+
+Transaction::Transaction(Database& database)
+    : database_(database), is_open_(database.exec("BEGIN IMMEDIATE")) {}
+
+Transaction::~Transaction() {
+  if (is_open_) roll_back();
+}
+
+core::Result<> Transaction::commit() {
+  if (is_open_ && database_.exec("COMMIT")) {
+    is_open_ = false;
+    return {};
+  }
+  core::Error error = database_.take_error();
+  roll_back();
+  return error;
+}
+
+void Transaction::roll_back() {
+  // Some failures have rolled back already.
+  if (is_open_ && sqlite3_get_autocommit(database_.handle()) == 0) {
+    sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+  is_open_ = false;
+  database_.take_error();
+}
+
+}  // namespace posthaste::spool

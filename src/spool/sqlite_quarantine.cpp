@@ -1,0 +1,380 @@
+#include "spool/sqlite_quarantine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <functional>
+#include <map>
+#include <utility>
+
+#include "core/crash_point.h"
+#include "spool/range_code.h"
+#include "spool/sqlite_batches.h"
+#include "spool/sqlite_files.h"
+#include "spool/sqlite_writer.h"
+
+namespace posthaste::spool {
+namespace {
+
+constexpr int32_t kCacheKib = 2048;
+// Keys tried one by one between the last row that can be read from either end.
+constexpr uint64_t kProbesMax = 100'000;
+// Numbers of event types left out when some could not be read, since the journal may have them.
+constexpr uint64_t kTypeNumbersLeftOut = 1000;
+
+std::string fresh_name(const std::string& path) {
+  return path + ".fresh";
+}
+
+using Visit = std::function<void(const Statement& row)>;
+
+// Reads the rows of a table with an integer key (the first column), from both ends and then one by
+// one, so that a damaged page costs its own rows only. False: some could not be read.
+bool read_around_damage(Database& damaged, const std::string& select, const std::string& key,
+                        const Visit& visit) {
+  uint64_t first = 0;  // read, and all before it
+  uint64_t last = 0;   // read, and all behind it
+  const auto read = [&](const char* condition, uint64_t bound, uint64_t& reached) {
+    Statement rows(damaged, select + " WHERE " + key + condition);
+    rows.bind(bound);
+    while (rows.step()) {
+      reached = rows.number(0);
+      visit(rows);
+    }
+    rows.reset();
+    return damaged.take_error().code == core::ErrorCode::Ok;
+  };
+  if (read(fmt::format(" > ?1 ORDER BY {}", key).c_str(), 0, first)) return true;
+  read(fmt::format(" > ?1 ORDER BY {} DESC", key).c_str(), first, last);
+  for (uint64_t probe = first + 1; probe < last && probe - first <= kProbesMax; ++probe) {
+    uint64_t reached = 0;
+    read(" = ?1", probe, reached);
+  }
+  return false;
+}
+
+// Purpose: copies from one database to the other. Ownership: refers to both. Threads: one.
+// Invariants: what is in the fresh database is whole.
+class Salvager {
+ public:
+  Salvager(Database& damaged, Database& fresh)
+      : damaged_(damaged),
+        fresh_(fresh),
+        writer_(fresh),
+        bodies_(fresh),
+        insert_meta_(fresh, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)"),
+        insert_type_(fresh,
+                     "INSERT OR IGNORE INTO event_types (number, name, class) VALUES "
+                     "(?1, ?2, ?3)"),
+        insert_letter_(fresh,
+                       "INSERT OR REPLACE INTO dead_letters (sequence, id, webhook_id, generation, "
+                       "target_revision, sealed, events_count, size_bytes, reason, died, status, "
+                       "network_name, attempts_count, failures_count) VALUES "
+                       "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"),
+        select_piece_(damaged, kSelectPiece) {
+    damaged_.take_error();
+  }
+
+  Salvage run() {
+    copy_meta();
+    copy_event_types();
+    copy_webhooks();
+    copy_batches();
+    copy_dead_letters();
+    copy_losses();
+    return std::move(salvage_);
+  }
+
+ private:
+  void copy_meta() {
+    Statement rows(damaged_, "SELECT key, value FROM meta");
+    while (rows.step()) insert_meta_.bind(rows.bytes(0), rows.integer(1)).run();
+    note_table("meta", damaged_.take_error().code == core::ErrorCode::Ok);
+  }
+
+  void copy_event_types() {
+    const bool is_whole =
+        read_around_damage(damaged_, "SELECT number, name, class FROM event_types", "number",
+                           [&](const Statement& row) {
+                             insert_type_.bind(row.integer(0), row.bytes(1), row.bytes(2)).run();
+                           });
+    note_table("event_types", is_whole);
+    if (is_whole) return;
+    const uint64_t left_out = kTypeNumbersLeftOut;
+    fresh_.exec(
+        "INSERT OR IGNORE INTO sqlite_sequence (name, seq) SELECT 'event_types', 0 "
+        "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'event_types')");
+    Statement skip(fresh_, "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'event_types'");
+    skip.bind(left_out).run();
+  }
+
+  void copy_webhooks() {
+    std::map<uint64_t, std::pair<uint64_t, bool>> cursors;
+    const bool has_cursors =
+        read_around_damage(damaged_, "SELECT generation, sealed_to, is_removed FROM cursors",
+                           "generation", [&](const Statement& row) {
+                             cursors[row.number(0)] = {row.number(1), row.flag(2)};
+                           });
+    note_table("cursors", has_cursors);
+    const bool has_webhooks = read_webhooks_around_damage(damaged_, [&](WebhookRow webhook) {
+      const auto cursor = cursors.find(webhook.webhook.generation);
+      if (cursor != cursors.end()) {
+        webhook.sealed_to = cursor->second.first;
+        webhook.is_removed = cursor->second.second;
+      }
+      webhook_ids_[webhook.webhook.generation] = webhook.webhook.id;
+      execute(PutWebhook{std::make_unique<const WebhookRow>(std::move(webhook))});
+      ++salvage_.webhooks_count;
+    });
+    note_table("webhooks", has_webhooks);
+  }
+
+  bool read_webhooks_around_damage(Database& database,
+                                   const std::function<void(WebhookRow)>& visit) {
+    bool is_whole = true;
+    const bool all_read = read_around_damage(
+        database, std::string("SELECT row, ") + kWebhookColumns + " FROM webhooks", "row",
+        [&](const Statement& row) {
+          WebhookRow webhook;
+          // Behind the key.
+          if (read_webhook(row, 1, webhook)) {
+            visit(std::move(webhook));
+          } else {
+            is_whole = false;
+          }
+        });
+    return all_read && is_whole;
+  }
+
+  void copy_batches() {
+    std::map<uint64_t, RetryState> retries;
+    const bool has_retries = read_around_damage(
+        damaged_,
+        "SELECT sequence, attempts_count, failures_count, content_failures_count, "
+        "counts_against_endpoint, clock_started, clock_left, due FROM retries",
+        "sequence", [&](const Statement& row) { retries[row.number(0)] = read_retry(row, 1); });
+    note_table("retries", has_retries);
+    const bool has_batches = read_around_damage(
+        damaged_,
+        "SELECT sequence, id, generation, target_revision, sealed, events_count, size_bytes, "
+        "body_kind, ranges FROM batches",
+        "sequence", [&](const Statement& row) {
+          if (!copy_batch(row)) return lose(webhook_id(row.number(2)), row.number(5));
+          ++salvage_.batches_count;
+          const auto retry = retries.find(row.number(0));
+          if (retry != retries.end()) execute(Attempted{retry->first, retry->second});
+        });
+    note_table("batches", has_batches);
+  }
+
+  bool copy_batch(const Statement& row) {
+    BatchRow batch;
+    batch.sequence = row.number(0);
+    batch.id = row.text(1);
+    batch.generation = row.number(2);
+    batch.target_revision = row.number(3);
+    batch.sealed = row.time(4);
+    batch.events_count = row.count(5);
+    batch.size_bytes = row.number(6);
+    if (webhook_ids_.count(batch.generation) == 0) return false;
+    const auto ranges = open_ranges(batch.sequence, batch.id, row.bytes(8));
+    if (!ranges) return false;
+    if (row.flag(7)) {
+      if (!copy_body(batch.sequence, batch.size_bytes)) return false;
+    } else {
+      if (ranges->empty() || total_size(*ranges) + 1 != batch.size_bytes) return false;
+      batch.ranges = *ranges;
+      // In case the cursor could not be read.
+      batch.sealed_to = batch.ranges.back().end();
+    }
+    execute(Seal{std::move(batch)});
+    return true;
+  }
+
+  bool copy_body(uint64_t sequence, uint64_t size_bytes) {
+    const bool is_whole =
+        size_bytes > 2 &&
+        bodies_.write(sequence, size_bytes - 1, [&](uint64_t offset, char* out, size_t size) {
+          while (size > 0) {
+            const size_t taken = read_piece(select_piece_, sequence, offset + 1, out, size);
+            if (taken == 0) return false;
+            out += taken;
+            offset += taken;
+            size -= taken;
+          }
+          return true;
+        });
+    damaged_.take_error();
+    if (!is_whole) bodies_.remove(sequence);
+    return is_whole;
+  }
+
+  void copy_dead_letters() {
+    const bool is_whole =
+        read_around_damage(damaged_, kSelectDeadLetter, "sequence", [&](const Statement& row) {
+          const DeadLetter letter = read_dead_letter(row);
+          if (!copy_body(letter.sequence, letter.size_bytes)) {
+            return lose(letter.webhook_id, letter.events_count);
+          }
+          const DeadLetterCause& cause = letter.cause;
+          insert_letter_
+              .bind(letter.sequence, letter.id, letter.webhook_id, letter.generation,
+                    letter.target_revision, letter.sealed, letter.events_count, letter.size_bytes,
+                    cause.reason, cause.died, cause.status, cause.network_name,
+                    cause.attempts_count, cause.failures_count)
+              .run();
+          ++salvage_.dead_letters_count;
+        });
+    note_table("dead_letters", is_whole);
+  }
+
+  void copy_losses() {
+    Statement rows(damaged_, "SELECT webhook_id, reason, events_count, batches_count FROM losses");
+    while (rows.step()) {
+      execute(AddLoss{
+          {rows.text(0), static_cast<int32_t>(rows.integer(1)), rows.number(2), rows.number(3)}});
+    }
+    rows.reset();
+    note_table("losses", damaged_.take_error().code == core::ErrorCode::Ok);
+  }
+
+  std::string webhook_id(uint64_t generation) const {
+    const auto found = webhook_ids_.find(generation);
+    return found == webhook_ids_.end() ? std::string() : found->second;
+  }
+
+  void lose(std::string webhook, uint64_t events_count) {
+    Loss loss{std::move(webhook), kLossSalvaged, events_count, 1};
+    execute(AddLoss{loss});
+    const auto same =
+        std::find_if(salvage_.losses.begin(), salvage_.losses.end(),
+                     [&](const Loss& other) { return other.webhook_id == loss.webhook_id; });
+    if (same == salvage_.losses.end()) {
+      salvage_.losses.push_back(std::move(loss));
+    } else {
+      same->events_count += loss.events_count;
+      ++same->batches_count;
+    }
+  }
+
+  void note_table(const char* name, bool is_whole) {
+    if (!is_whole) salvage_.damaged_tables.emplace_back(name);
+  }
+
+  void execute(const Operation& operation) {
+    // None of these operations reads the journal or causes losses.
+    struct NoRecords final : RecordSource {
+      core::Result<> read(core::StreamPosition, char*, size_t) override {
+        return {core::ErrorCode::NotFound, "no journal"};
+      }
+    } no_records;
+    std::vector<Loss> losses;
+    writer_.execute(operation, no_records, losses);
+    writer_.write_marks();
+  }
+
+  Database& damaged_;
+  Database& fresh_;
+  SqliteWriter writer_;
+  BodyWriter bodies_;
+  Statement insert_meta_;
+  Statement insert_type_;
+  Statement insert_letter_;
+  Statement select_piece_;
+  std::map<uint64_t, std::string> webhook_ids_;  // by generation
+  Salvage salvage_;
+};
+
+core::Result<Salvage> salvage_into(const std::string& path, const std::string& fresh_path,
+                                   const SqliteStoreOptions& options) {
+  Database fresh;
+  if (auto opened = fresh.open(fresh_path, Access::ReadWrite, options.vfs, kCacheKib); !opened) {
+    return opened.error();
+  }
+  if (auto prepared = prepare_schema(fresh); !prepared) return prepared.error();
+  Salvage salvage;
+  Database damaged;
+  // What cannot even be opened has nothing to give.
+  if (damaged.open(path, Access::ReadOnly, options.vfs, kCacheKib)) {
+    // What is put aside stays as it was found.
+    sqlite3_db_config(damaged.handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    Transaction transaction(fresh);
+    salvage = Salvager(damaged, fresh).run();
+    if (auto committed = transaction.commit(); !committed) return committed.error();
+  } else {
+    salvage.damaged_tables.emplace_back("all");
+  }
+  return salvage;
+}
+
+std::string time_text(core::WallTime now) {
+  const std::time_t seconds = core::unix_seconds(now);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  const size_t size = std::strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &parts);
+  return std::string(text, size);
+}
+
+// A name that nothing has yet.
+std::string aside_name(const std::string& path, core::WallTime now) {
+  const std::string first = path + ".damaged-" + time_text(now);
+  std::string name = first;
+  for (int i = 2; file_exists(name) || file_exists(name + "-wal"); ++i) {
+    name = fmt::format("{}-{}", first, i);
+  }
+  return name;
+}
+
+}  // namespace
+
+core::Result<Salvage> quarantine(const SqliteStoreOptions& options, core::WallTime now) {
+  const auto directory = real_directory(options.directory);
+  if (!directory) return directory.error();
+  const std::string path = *directory + "/" + kDatabaseName;
+  const std::string fresh = fresh_name(path);
+  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+    if (auto removed = remove_file(fresh + suffix); !removed) return removed.error();
+  }
+  if (auto made = make_private_file(fresh, options.file_mode); !made) return made.error();
+  auto salvage = salvage_into(path, fresh, options);
+  if (!salvage) {
+    static_cast<void>(remove_file(fresh).ok());
+    return salvage;
+  }
+  core::crash_point("quarantine: salvaged");
+  const std::string aside = aside_name(path, now);
+  salvage->moved_to = aside;
+  // From here on the fresh database is the one that counts: finish_quarantine() goes on from the
+  // missing one.
+  if (auto renamed = rename_file(path, aside); !renamed) return renamed.error();
+  core::crash_point("quarantine: database moved aside");
+  if (file_exists(path + "-wal")) {
+    if (auto renamed = rename_file(path + "-wal", aside + "-wal"); !renamed) return renamed.error();
+  }
+  core::crash_point("quarantine: log moved aside");
+  if (auto finished = finish_quarantine(*directory); !finished) return finished.error();
+  core::crash_point("quarantine: finished");
+  return salvage;
+}
+
+core::Result<> finish_quarantine(const std::string& directory) {
+  const std::string path = directory + "/" + kDatabaseName;
+  const std::string fresh = fresh_name(path);
+  if (!file_exists(fresh)) return {};
+  // It was interrupted before the fresh database was whole; the damaged one is still in its place.
+  if (file_exists(path)) return remove_file(fresh);
+  // A log of the damaged database must not be taken for one of the fresh one.
+  const std::string log = path + "-wal";
+  if (file_exists(log)) {
+    const std::string aside = path + ".damaged-log";
+    if (auto renamed = rename_file(log, aside); !renamed) return renamed;
+  }
+  if (auto removed = remove_file(path + "-shm"); !removed) return removed;
+  if (auto synced = sync_directory(directory); !synced) return synced;
+  if (auto renamed = rename_file(fresh, path); !renamed) return renamed;
+  return sync_directory(directory);
+}
+
+}  // namespace posthaste::spool
