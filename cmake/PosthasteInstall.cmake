@@ -1,4 +1,4 @@
-# What `cmake --install` places: the header, both libraries, the CMake package, two pkg-config files and the licence.
+# What `cmake --install` places: the header, both libraries, the one for producers, the CMake package, three pkg-config files and the licence.
 # The shared and the static library are separate export sets, because only the static one makes its user find libcurl
 # and OpenSSL.
 include(CMakePackageConfigHelpers)
@@ -11,6 +11,7 @@ set(POSTHASTE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/posthaste)
 install(FILES ${PROJECT_SOURCE_DIR}/include/posthaste/posthaste.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/posthaste)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(TARGETS posthaste EXPORT posthaste-shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS posthaste_producer_library LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS posthaste_static EXPORT posthaste-static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 foreach(kind shared static)
   install(EXPORT posthaste-${kind} NAMESPACE posthaste:: DESTINATION ${POSTHASTE_CMAKE_DIR})
@@ -24,7 +25,7 @@ install(FILES ${PROJECT_BINARY_DIR}/posthaste-config.cmake ${PROJECT_BINARY_DIR}
 
 # The prefix is stated relative to the .pc file, so that an installed tree can be moved.
 file(RELATIVE_PATH POSTHASTE_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
-foreach(package posthaste posthaste-static)
+foreach(package posthaste posthaste-static posthaste-producer)
   configure_file(${PROJECT_SOURCE_DIR}/cmake/${package}.pc.in ${PROJECT_BINARY_DIR}/${package}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/${package}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endforeach()

@@ -1,52 +1,11 @@
 // Pushing events. The way to the engine allocates nothing and makes no text; posthaste_check words
 // the refusals.
 #include "capi/guard.h"
+#include "capi/lines.h"
 
 namespace capi = posthaste::capi;
 using posthaste::core::ErrorCode;
 using posthaste::engine::Engine;
-
-namespace {
-
-bool is_blank(std::string_view line) {
-  return line.find_first_not_of(" \t\r") == std::string_view::npos;
-}
-
-// Whether the line itself is to blame; any other refusal would meet the next lines too.
-bool is_of_the_line(ErrorCode code) {
-  return static_cast<int32_t>(code) >= POSTHASTE_E_BAD_JSON &&
-         static_cast<int32_t>(code) < POSTHASTE_E_SPOOL_FULL;
-}
-
-// The lines of one posthaste_push_many, and how far it came. What was done is written at once, so
-// that it stands even if a push throws.
-struct Lines {
-  std::string_view text;
-  size_t* out_consumed;
-  int32_t* out_codes;
-  size_t codes_count;  // 0: no codes are wanted
-  size_t judged_count = 0;
-
-  ErrorCode push(Engine& engine, std::optional<std::string_view> type) {
-    ErrorCode first_refusal = ErrorCode::Ok;
-    for (size_t begin = 0; begin < text.size();) {
-      const size_t end = std::min(text.find('\n', begin), text.size());
-      const std::string_view line = text.substr(begin, end - begin);
-      if (!is_blank(line)) {
-        if (codes_count != 0 && judged_count == codes_count) break;
-        const ErrorCode code = engine.push(type, line);
-        if (first_refusal == ErrorCode::Ok) first_refusal = code;
-        if (code != ErrorCode::Ok && !is_of_the_line(code)) break;
-        if (codes_count != 0) out_codes[judged_count++] = static_cast<int32_t>(code);
-      }
-      begin = std::min(end + 1, text.size());
-      if (out_consumed != nullptr) *out_consumed = begin;
-    }
-    return first_refusal;
-  }
-};
-
-}  // namespace
 
 int32_t posthaste_define_type(posthaste_t* ph, const char* type, const char* event_class,
                               posthaste_error_t* error) {
@@ -84,8 +43,8 @@ int32_t posthaste_push_many(posthaste_t* ph, const char* type, const char* lines
   capi::clear(out_consumed);
   return capi::with_engine(__func__, ph, {{"lines", lines}}, nullptr, [&](Engine& engine) {
     if (out_codes == nullptr && codes_count != 0) return ErrorCode::Invalid;
-    return Lines{{lines, size}, out_consumed, out_codes, codes_count}.push(
-        engine, capi::optional_text(type));
+    return capi::Lines{{lines, size}, out_consumed, out_codes, codes_count}.push(
+        [&](std::string_view line) { return engine.push(capi::optional_text(type), line); });
   });
 }
 

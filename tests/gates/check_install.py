@@ -11,7 +11,8 @@ from pathlib import Path
 
 CONSUMER = Path(__file__).resolve().parent / "consumer"
 EXPECTED = ["include/posthaste/posthaste.h", "share/doc/posthaste/LICENSE", "*/libposthaste.so", "*/libposthaste.a",
-            "*/libposthaste.so.0", "*/pkgconfig/posthaste.pc", "*/pkgconfig/posthaste-static.pc",
+            "*/libposthaste.so.0", "*/libposthaste_producer.so", "*/libposthaste_producer.so.0", "*/pkgconfig/posthaste-producer.pc",
+            "*/pkgconfig/posthaste.pc", "*/pkgconfig/posthaste-static.pc",
             "*/cmake/posthaste/posthaste-config.cmake"]
 
 
