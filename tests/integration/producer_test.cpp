@@ -52,16 +52,22 @@ Settings shared(Settings settings) {
   return settings;
 }
 
+std::vector<std::string> ids_in(const std::string& body) {
+  static constexpr std::string_view kKey = "\"event_id\":\"";
+  std::vector<std::string> ids;
+  for (size_t at = 0; (at = body.find(kKey, at)) != std::string::npos;) {
+    at += kKey.size();
+    ids.push_back(body.substr(at, body.find('"', at) - at));
+  }
+  return ids;
+}
+
 // The ids that were accepted by the receiver, each with how often.
 std::map<std::string, int> arrived_ids(const Receiver& receiver) {
   std::map<std::string, int> ids;
   for (const Request& request : receiver.log().requests()) {
     if (request.answered_status != 200) continue;
-    static constexpr std::string_view kKey = "\"event_id\":\"";
-    for (size_t at = 0; (at = request.body.find(kKey, at)) != std::string::npos;) {
-      at += kKey.size();
-      ++ids[request.body.substr(at, request.body.find('"', at) - at)];
-    }
+    for (const std::string& id : ids_in(request.body)) ++ids[id];
   }
   return ids;
 }
@@ -273,6 +279,52 @@ TEST_CASE("Fifty producers of two users, some killed, one stopped with a file: n
   };
   CHECK(wait_until(has_arrived));
   for (const auto& [id, count] : arrived_ids(receiver)) CHECK(count == 1);
+}
+
+TEST_CASE("Over kills of the deliverer every event of a producer is in exactly one batch",
+          "[integration][producer]") {
+  const Place place;
+  Receiver receiver;
+  {
+    Host host(deliverer(place));
+    host.put("w", receiver.url()).start();
+  }
+  Lines lines;
+  std::thread producers([&] {
+    for (int i = 0; i < 60; ++i) {
+      const std::string from = std::to_string(1000 * (i + 1));
+      wait_for(run_producer({place.spool(), "", "0", from, "20", "1000"}, lines.end()));
+      std::this_thread::sleep_for(20ms);
+    }
+  });
+  for (int round = 0; round < 8; ++round) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      Host host(deliverer(place));
+      host.start();
+      std::this_thread::sleep_for(1min);
+      ::_exit(0);
+    }
+    std::this_thread::sleep_for(100ms + 37ms * round);
+    ::kill(child, SIGKILL);
+    wait_for(child);
+  }
+  producers.join();
+  const Pushed pushed = parse(lines.finish());
+  CHECK(pushed.accepted.size() == 60 * 20);
+  Host host(deliverer(place));
+  host.start();
+  CHECK(wait_until([&] { return arrived_ids(receiver).size() == pushed.accepted.size(); }));
+  // A batch whose outcome was not written comes again, with the same id.
+  std::map<std::string, std::set<std::string>> batches;
+  for (const Request& request : receiver.log().requests()) {
+    const std::string batch = request.header("X-MessageSystems-Batch-ID").value_or("");
+    for (const std::string& id : ids_in(request.body)) batches[id].insert(batch);
+  }
+  for (const auto& [id, of_event] : batches) {
+    INFO("event " << id);
+    CHECK(of_event.size() == 1);
+  }
 }
 
 TEST_CASE("An engine with role=producer pushes to one that delivers, and has no webhooks",
