@@ -5,7 +5,7 @@
 // Once over crashes: each copy in the journal names its source. How far a file was copied is
 // written into that file once the copies are synced, and before anybody routes them; so the journal
 // may forget a copy only when the file knows of it. After a restart a file's frames up to the
-// greater of both places are not taken again.
+// greater of both places are not taken again; see docs/decisions/0009.
 #pragma once
 
 #include <array>
