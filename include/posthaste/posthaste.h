@@ -21,6 +21,15 @@
  * - Out parameters are written on success; on failure pointers are set to null and numbers to 0.
  * - Fork. In a child forked after posthaste_start an inherited engine answers POSTHASTE_E_FORKED
  * (getters: null or 0); posthaste_free leaks it knowingly; a new engine may be made and started.
+ * - Producers. With the key `role` at `producer`, for mail servers of many or short-lived
+ * processes, an engine has no thread and no webhooks: it writes each event into a file in
+ * `spool.dir`, from where an engine in another process delivers it. push returns when the event is
+ * in the file (it survives _exit and SIGKILL), tries for `producer.lock_timeout` to get a file, and
+ * answers POSTHASTE_E_QUEUE_FULL when all are busy or full; sync waits for the disk, whatever its
+ * timeout_ms; wants says 1; in a forked child it goes on with files of its own. Further event types
+ * are defined in each producer and in the engine that delivers. Functions on webhooks and batches
+ * answer POSTHASTE_E_STATE; libposthaste_producer, which loads neither libcurl nor SQLite, has only
+ * configuration, life cycle, events, builder, sync and errors.
  */
 #ifndef POSTHASTE_H
 #define POSTHASTE_H
@@ -59,6 +68,8 @@ typedef struct posthaste_event posthaste_event_t;
 typedef struct posthaste_report posthaste_report_t;
 /* A caller-owned text, for JSON outputs. */
 typedef struct posthaste_text posthaste_text_t;
+/* A caller-owned choice of batches or dead letters. */
+typedef struct posthaste_filter posthaste_filter_t;
 
 /* Error codes. Ranges: 1-99 general, 100-199 configuration, 200-299 registry, 300-399 events,
  * 400-499 spool. */
@@ -476,6 +487,122 @@ POSTHASTE_API int32_t posthaste_batch_status(const posthaste_t* ph, const char* 
                                              int32_t which, posthaste_text_t** out,
                                              posthaste_error_t* error);
 
+/*
+ * Makes what waits due at once: the probe of an endpoint in trouble, and batches that wait for
+ * their own next attempt. What fails again backs off as if it had waited; a paused webhook stays
+ * paused. id: null means every webhook. Works in both modes, and returns at once. Returns:
+ * POSTHASTE_E_NOT_FOUND.
+ */
+POSTHASTE_API int32_t posthaste_retry_now(posthaste_t* ph, const char* id,
+                                          posthaste_error_t* error);
+
+/* ---- Spool
+ * -------------------------------------------------------------------------------------------------
+ *
+ * For operators of durable mode. In memory mode, before start and after close these functions
+ * answer POSTHASTE_E_STATE. Lists show what is on disk, which may be a fraction of a second behind.
+ * They read the disk on the caller's thread, and hold nothing up.
+ */
+
+/* Makes a filter that lets everything pass. Owns: the caller. Threads: one at a time. */
+POSTHASTE_API posthaste_filter_t* posthaste_filter_new(void);
+/* Frees it; null is allowed. */
+POSTHASTE_API void posthaste_filter_free(posthaste_filter_t* filter);
+/*
+ * Narrows a filter; what passes fulfils every key that is set. key: `webhook_id`; `batch_id`;
+ * `from_ms` (then or later) and `before_ms` (earlier), Unix time in milliseconds, of a dead
+ * letter's end or a waiting batch's sealing; `status`, the HTTP status of the last attempt, 0 for
+ * none, of dead letters only. value: null clears the key. Returns: POSTHASTE_E_UNKNOWN_KEY or
+ * POSTHASTE_E_BAD_VALUE.
+ */
+POSTHASTE_API int32_t posthaste_filter_set(posthaste_filter_t* filter, const char* key,
+                                           const char* value, posthaste_error_t* error);
+
+/*
+ * Lists batches that are sealed and not over, those in flight included, by order of sealing, as a
+ * JSON array of {sequence, batch_id, webhook_id, sealed_ms, events, bytes, attempts, failures,
+ * clock_started_ms (since when retry.max_age runs, 0 when it does not), next_try_ms (of a batch
+ * that was refused for its content, else 0)}. filter: null means all; a status is
+ * POSTHASTE_E_INVALID. after: a `sequence`; only those behind it, so that the last one of a page
+ * asks for the next; 0 begins. limit: most entries; 0 and more than 1000 are 1000. Owns: the caller
+ * frees `*out`.
+ */
+POSTHASTE_API int32_t posthaste_waiting_list(const posthaste_t* ph,
+                                             const posthaste_filter_t* filter, uint64_t after,
+                                             size_t limit, posthaste_text_t** out,
+                                             posthaste_error_t* error);
+/* Finds one of them: the same JSON object. Returns: POSTHASTE_E_NOT_FOUND when no such batch waits.
+ * Owns: the caller frees `*out`. */
+POSTHASTE_API int32_t posthaste_waiting_find(const posthaste_t* ph, const char* batch_id,
+                                             posthaste_text_t** out, posthaste_error_t* error);
+/*
+ * Lists dead letters likewise: batches that were given up after retry.max_age and kept because
+ * `dead_letter` was on, as a JSON array of {sequence, batch_id, webhook_id, sealed_ms, died_ms,
+ * reason, status, network_name (of the last attempt), events, bytes, attempts, failures}. Webhooks
+ * that were removed since are named, too.
+ */
+POSTHASTE_API int32_t posthaste_dead_letter_list(const posthaste_t* ph,
+                                                 const posthaste_filter_t* filter, uint64_t after,
+                                                 size_t limit, posthaste_text_t** out,
+                                                 posthaste_error_t* error);
+/* Finds one of them: the same JSON object. Returns: POSTHASTE_E_NOT_FOUND. Owns: the caller frees
+ * `*out`. */
+POSTHASTE_API int32_t posthaste_dead_letter_find(const posthaste_t* ph, const char* batch_id,
+                                                 posthaste_text_t** out, posthaste_error_t* error);
+/*
+ * Makes dead letters batches again: the same id and the same JSON, no attempts so far, a whole
+ * retry.max_age ahead, to the target that their webhook has now. Those of webhooks that are not
+ * registered stay. filter: an empty one means all. out_count: how many; may be null. On disk when
+ * it returns. Returns: POSTHASTE_E_NOT_FOUND when the filter names a webhook that is not
+ * registered; POSTHASTE_E_TIMEOUT when it did not end in time: then some were replayed, and another
+ * call goes on; POSTHASTE_E_SPOOL_*. Blocks: up to timeout_ms.
+ */
+POSTHASTE_API int32_t posthaste_dead_letter_replay(posthaste_t* ph,
+                                                   const posthaste_filter_t* filter,
+                                                   int32_t timeout_ms, uint64_t* out_count,
+                                                   posthaste_error_t* error);
+/* Deletes dead letters for good; that they were given up was reported when they died. Otherwise as
+ * posthaste_dead_letter_replay. */
+POSTHASTE_API int32_t posthaste_dead_letter_remove(posthaste_t* ph,
+                                                   const posthaste_filter_t* filter,
+                                                   int32_t timeout_ms, uint64_t* out_count,
+                                                   posthaste_error_t* error);
+/*
+ * Gives up everything that was pushed for a webhook before and is not delivered, its open batch
+ * included, reported and counted with POSTHASTE_REASON_PURGED; attempts under way are broken off,
+ * and may have reached the receiver. Dead letters stay, and so does the webhook, which goes on with
+ * what is pushed next. out_batches, out_events: how many; may be null. On disk when it returns.
+ * Returns: POSTHASTE_E_NOT_FOUND; POSTHASTE_E_TIMEOUT when it did not end in time: it goes on;
+ * POSTHASTE_E_SPOOL_*. Blocks: up to timeout_ms.
+ */
+POSTHASTE_API int32_t posthaste_purge(posthaste_t* ph, const char* id, int32_t timeout_ms,
+                                      uint64_t* out_batches, uint64_t* out_events,
+                                      posthaste_error_t* error);
+
+/* Takes the next `size` bytes of a text; whole lines or not. Returns 0, or another value to stop.
+ */
+typedef int32_t (*posthaste_write_fn)(const char* data, size_t size, void* user_data);
+/*
+ * Exports the events of a waiting batch or a dead letter as NDJSON: a record
+ * `{"msys":{"<class>":{...}}}` a line, as it goes over the wire and as posthaste_push_enveloped
+ * takes it back. It is read piece by piece, never held as a whole. write: called on the caller's
+ * thread, before the function returns; it may call the library. out_events: how many lines; may be
+ * null. Returns: POSTHASTE_E_NOT_FOUND; POSTHASTE_E_SYSTEM when `write` stopped;
+ * POSTHASTE_E_SPOOL_IO when the disk does not give the batch back.
+ */
+POSTHASTE_API int32_t posthaste_batch_export(const posthaste_t* ph, const char* batch_id,
+                                             uint64_t* out_events, posthaste_error_t* error,
+                                             posthaste_write_fn write, void* user_data);
+/*
+ * Checks the spool while it is in use: the database's pages, whether its tables fit together, and
+ * whether each waiting batch can be read and has its events. Writes what is wrong as a JSON array
+ * of texts for people, at most about 100 of them; `[]` is a sound spool. Returns:
+ * POSTHASTE_E_TIMEOUT. Owns: the caller frees `*out`. Blocks: up to timeout_ms, beyond which only
+ * the look at the database's pages is ended first, seconds for each gigabyte.
+ */
+POSTHASTE_API int32_t posthaste_spool_check(const posthaste_t* ph, int32_t timeout_ms,
+                                            posthaste_text_t** out, posthaste_error_t* error);
+
 /* ---- Reports
  * -----------------------------------------------------------------------------------------------
  */
@@ -486,8 +613,11 @@ enum {
   POSTHASTE_REPORT_DROPPED = 3, /* events of a webhook were given up; reason and counts are exact */
   POSTHASTE_REPORT_STATE = 4,   /* a webhook changed its state; message names the new one */
   POSTHASTE_REPORT_TICKET = 5,  /* a ticket is complete; code is its outcome */
-  POSTHASTE_REPORT_OVERFLOW = 6, /* reports were lost for want of room; count says how many */
-  POSTHASTE_REPORT_LOG = 7       /* a line of the log (log.reports) */
+  POSTHASTE_REPORT_OVERFLOW = 6,      /* reports were lost for want of room; count says how many */
+  POSTHASTE_REPORT_LOG = 7,           /* a line of the log (log.reports) */
+  POSTHASTE_REPORT_DEAD_LETTERED = 8, /* a batch was given up and is kept as a dead letter */
+  POSTHASTE_REPORT_SPOOL = 9          /* the spool: its disk fails or works again, a batch goes out
+                                         unsecured,          something was salvaged; message tells */
 };
 enum {
   POSTHASTE_REACHED_NO = 0,    /* the receiver cannot have got the batch */
@@ -498,9 +628,14 @@ enum {
   POSTHASTE_REASON_NONE = 0,
   POSTHASTE_REASON_EXPIRED = 1, /* retry.max_age passed */
   POSTHASTE_REASON_QUOTA =
-      2, /* the webhook's or the engine's memory for waiting batches was full */
-  POSTHASTE_REASON_REMOVED = 3, /* the webhook was removed with POSTHASTE_REMOVE_DROP */
-  POSTHASTE_REASON_CLOSED = 4   /* the engine was closed */
+      2, /* the webhook's or the engine's room for waiting batches was full, in memory or on disk */
+  POSTHASTE_REASON_REMOVED = 3,           /* the webhook was removed with POSTHASTE_REMOVE_DROP */
+  POSTHASTE_REASON_CLOSED = 4,            /* the engine was closed */
+  POSTHASTE_REASON_UNREADABLE = 5,        /* the spool could not give the batch back */
+  POSTHASTE_REASON_SALVAGED = 6,          /* lost when a damaged spool was salvaged */
+  POSTHASTE_REASON_DEAD_LETTER_QUOTA = 7, /* dead letters over dead_letter.max_bytes */
+  POSTHASTE_REASON_DEAD_LETTER_AGE = 8,   /* dead letters older than dead_letter.max_age */
+  POSTHASTE_REASON_PURGED = 9             /* posthaste_purge */
 };
 
 /*
@@ -578,8 +713,10 @@ POSTHASTE_API int32_t posthaste_report_error(const posthaste_report_t* report,
 /* ---- Observation
  * ------------------------------------------------------------------------------------------- */
 
-/* Writes counters and gauges of the engine and each webhook as JSON. Owns: the caller frees `*out`.
- */
+/* Writes counters and gauges of the engine and each webhook as JSON. In durable mode `spool` tells
+ * how full the disk is, what waits there, dead letters, whether it can be written (`health`: ok,
+ * full or bad), and how long an outage it covers at the present rate. Owns: the caller frees
+ * `*out`. */
 POSTHASTE_API int32_t posthaste_stats_json(const posthaste_t* ph, posthaste_text_t** out);
 
 enum {

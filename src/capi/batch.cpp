@@ -70,16 +70,16 @@ int32_t posthaste_flush_ticket(posthaste_t* ph, uint64_t* out_ticket, posthaste_
   });
 }
 
-// In memory mode there is nothing to wait for, and the engine says so, here and below.
-int32_t posthaste_sync(posthaste_t* ph, int32_t /*timeout_ms*/, posthaste_error_t* error) {
+int32_t posthaste_sync(posthaste_t* ph, int32_t timeout_ms, posthaste_error_t* error) {
   return capi::with_engine(__func__, ph, {}, error,
-                           [](const Engine& engine) { return engine.sync(); });
+                           [&](Engine& engine) { return engine.sync(timeout_ms); });
 }
 
 int32_t posthaste_sync_ticket(posthaste_t* ph, uint64_t* out_ticket, posthaste_error_t* error) {
   capi::clear(out_ticket);
-  return capi::with_engine(__func__, ph, {{"out_ticket", out_ticket}}, error,
-                           [](const Engine& engine) { return engine.sync(); });
+  return capi::with_engine(__func__, ph, {{"out_ticket", out_ticket}}, error, [&](Engine& engine) {
+    return capi::give_number(out_ticket, engine.sync_ticket());
+  });
 }
 
 int32_t posthaste_open_batch(const posthaste_t* ph, const char* id, uint64_t* out_events,
@@ -94,6 +94,12 @@ int32_t posthaste_open_batch(const posthaste_t* ph, const char* id, uint64_t* ou
                              if (out_bytes != nullptr) *out_bytes = batch->size_bytes;
                              return {};
                            });
+}
+
+int32_t posthaste_retry_now(posthaste_t* ph, const char* id, posthaste_error_t* error) {
+  return capi::with_engine(__func__, ph, {}, error, [&](Engine& engine) {
+    return engine.retry_now(capi::optional_text(id));
+  });
 }
 
 int32_t posthaste_batch_status(const posthaste_t* ph, const char* id, size_t limit, int32_t which,

@@ -58,6 +58,11 @@ struct posthaste_event {
   const char* stuck_parameter = "";  // static text
 };
 
+// Threads: one at a time.
+struct posthaste_filter {
+  posthaste::spool::DeadLetterFilter filter;
+};
+
 struct posthaste_report {
   posthaste::engine::Report report;
 };

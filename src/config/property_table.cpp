@@ -44,8 +44,17 @@ constexpr Choice kProxies[] = {{"none", 0}, {"env", 1}};
 constexpr Choice kLogLevels[] = {
     {"off", 0}, {"error", 1}, {"warning", 2}, {"info", 3}, {"debug", 4}};
 constexpr Choice kReportKinds[] = {
-    {"delivered", 1u << 1}, {"retrying", 1u << 2}, {"dropped", 1u << 3}, {"state", 1u << 4},
-    {"ticket", 1u << 5},    {"overflow", 1u << 6}, {"log", 1u << 7}};
+    {"delivered", 1u << 1}, {"retrying", 1u << 2},      {"dropped", 1u << 3},
+    {"state", 1u << 4},     {"ticket", 1u << 5},        {"overflow", 1u << 6},
+    {"log", 1u << 7},       {"dead_lettered", 1u << 8}, {"spool", 1u << 9}};
+constexpr Choice kSyncs[] = {{"full", static_cast<uint64_t>(core::SpoolSync::Full)},
+                             {"normal", static_cast<uint64_t>(core::SpoolSync::Normal)}};
+constexpr Choice kDamagePolicies[] = {
+    {"refuse", static_cast<uint64_t>(core::DamagePolicy::Refuse)},
+    {"quarantine", static_cast<uint64_t>(core::DamagePolicy::Quarantine)}};
+constexpr Choice kRoles[] = {{"deliverer", static_cast<uint64_t>(core::Role::Deliverer)},
+                             {"producer", static_cast<uint64_t>(core::Role::Producer)}};
+constexpr Choice kFileModes[] = {{"0600", 0600}, {"0640", 0640}, {"0660", 0660}};
 
 // Storing: one binding per pointer to member.
 
@@ -193,6 +202,13 @@ constexpr Property kProperties[] = {
            "With env, http_proxy and its relatives in the environment are honoured."),
     size("webhook.max_waiting_bytes", kIn<&DeliverySettings::max_waiting_bytes>, 4 * kKiB, kTiB,
          Change::Live, "Memory for the batches of one webhook that wait to be sent."),
+    size("webhook.max_spool_bytes", kIn<&DeliverySettings::max_spool_bytes>, 0, kTiB, Change::Live,
+         "Disk for the batches of one webhook that wait to be sent; beyond it the oldest is given "
+         "up. 0 means a quarter of spool.max_bytes."),
+    boolean(
+        "dead_letter", kIn<&DeliverySettings::dead_letter>, Change::Live,
+        "Whether a batch that could not be delivered in retry.max_age is kept as a dead letter; "
+        "needs a spool."),
 
     size("event.max_bytes", kIn<&EngineSettings::event_max_bytes>, 64, core::kEventSizeMax,
          Change::Start, "Largest payload of one event."),
@@ -217,6 +233,40 @@ constexpr Property kProperties[] = {
              Change::Live, "How long the log of attempts remembers one."),
     size("attempts.max_bytes", kIn<&EngineSettings::attempts_max_bytes>, 64 * kKiB, kGiB,
          Change::Live, "Memory for the log of attempts."),
+    text("spool.dir", kIn<&EngineSettings::spool_dir>, 0, 4096, is_plain_text, Change::New,
+         "Directory of the spool, which keeps events over restarts; empty means memory only."),
+    size("spool.max_bytes", kIn<&EngineSettings::spool_max_bytes>, kMiB, 1024 * kTiB, Change::Live,
+         "Disk for the whole spool; beyond it the webhook with most gives up its oldest batch."),
+    size("spool.file_bytes", kIn<&EngineSettings::spool_file_bytes>, 64 * kKiB, kGiB, Change::New,
+         "Size of one file of the journal, which is reserved when the file is made."),
+    choice("spool.sync", kIn<&EngineSettings::spool_sync>, kSyncs, Change::New,
+           "What a returned sync survives: full, a loss of power; normal, the end of the process."),
+    duration("spool.commit_interval", kIn<&EngineSettings::spool_commit_interval>, 1, kMinute,
+             Change::New, "Longest time that pushed events wait for the disk when nobody syncs."),
+    choice("spool.on_damage", kIn<&EngineSettings::spool_on_damage>, kDamagePolicies, Change::New,
+           "What a start does with a damaged spool: refuse, or quarantine the damaged part, save "
+           "what can be read and go on."),
+    text("spool.group", kIn<&EngineSettings::spool_group>, 0, 256, is_plain_text, Change::New,
+         "Group of the spool's directory and files, for producers of other users; empty means that "
+         "of the process."),
+    choice("spool.file_mode", kIn<&EngineSettings::spool_file_mode>, kFileModes, Change::New,
+           "Mode of the spool's files."),
+    choice(
+        "role", kIn<&EngineSettings::role>, kRoles, Change::New,
+        "What the engine does: deliver, or write events into the spool directory of an engine in "
+        "another process that delivers them."),
+    duration(
+        "producer.lock_timeout", kIn<&EngineSettings::producer_lock_timeout>, 1, kMinute,
+        Change::New,
+        "How long a push of a producer tries to get one of the files that it shares with other "
+        "processes; then it answers queue full."),
+    size("producer.max_bytes", kIn<&EngineSettings::producer_max_bytes>, kMiB, kTiB, Change::New,
+         "Disk for events of producers that the delivering engine has not taken yet; beyond it a "
+         "push answers queue full. One event may have a sixteenth."),
+    size("dead_letter.max_bytes", kIn<&EngineSettings::dead_letter_max_bytes>, 0, kTiB,
+         Change::Live, "Disk for dead letters; beyond it the oldest are given up."),
+    duration("dead_letter.max_age", kIn<&EngineSettings::dead_letter_max_age>, kSecond, 365 * kDay,
+             Change::Live, "How long a dead letter is kept."),
     count("random.seed", kIn<&EngineSettings::random_seed>, 0, std::numeric_limits<uint64_t>::max(),
           "", Change::Start, "Seed of the random numbers; 0 takes one from the operating system."),
 };

@@ -12,15 +12,37 @@ void BatchBody::append(RecordBlock& block, RecordRun run) {
   const RecordEntry& first = block.entry(run.first);
   const RecordEntry& last = block.entry(run.first + run.count - 1);
   const uint32_t size = last.offset + last.size - first.offset;
+  records_bytes_ += size;
+  events_count_ += run.count;
+  if (run.position == 0) {
+    is_journaled_ = false;
+  } else if (!ranges_.empty() && ranges_.back().end() == run.position) {
+    ranges_.back().size += size;
+  } else {
+    ranges_.push_back({run.position, size});
+  }
+  if (is_released_) return;
   Piece* tail = pieces_.empty() ? nullptr : &pieces_.back();
   if (tail && tail->block == &block && tail->block_offset + tail->size == first.offset) {
     tail->size += size;
   } else {
     block.retain();
-    pieces_.push_back({&block, {}, first.offset, records_bytes_, size});
+    pieces_.push_back({&block, {}, first.offset, records_bytes_ - size, size});
   }
-  records_bytes_ += size;
-  events_count_ += run.count;
+}
+
+BatchBody BatchBody::released(uint64_t size_bytes, uint32_t events_count) {
+  BatchBody body;
+  body.records_bytes_ = size_bytes - 1;
+  body.events_count_ = events_count;
+  body.is_released_ = true;
+  return body;
+}
+
+void BatchBody::release() {
+  clear();
+  owned_bytes_ = 0;
+  is_released_ = true;
 }
 
 uint64_t BatchBody::oldest_sequence() const {
@@ -62,7 +84,7 @@ void BatchBody::detach(const RecordBlock& block) {
 }
 
 void BatchBody::detach() {
-  if (is_detached() && pieces_.size() <= 1) return;
+  if (is_released_ || (is_detached() && pieces_.size() <= 1)) return;
   Piece whole;
   whole.size = records_bytes_;
   whole.owned.reserve(records_bytes_);
@@ -105,6 +127,9 @@ void BatchBody::swap(BatchBody& other) noexcept {
   std::swap(records_bytes_, other.records_bytes_);
   std::swap(owned_bytes_, other.owned_bytes_);
   std::swap(events_count_, other.events_count_);
+  ranges_.swap(other.ranges_);
+  std::swap(is_journaled_, other.is_journaled_);
+  std::swap(is_released_, other.is_released_);
 }
 
 void BatchBody::clear() {

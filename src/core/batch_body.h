@@ -5,15 +5,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/record_block.h"
+#include "core/stream.h"
 
 namespace posthaste::core {
 
 // Purpose: collects records without copying, reads them as one body, lets go of shared memory on
-// demand. Ownership: holds references to blocks; owns copied bytes. Threads: the delivery thread
-// only. Invariants: the bytes read at an offset never change, whatever is copied out meanwhile.
+// demand, by copying or, when the journal has the records, by forgetting the bytes. Ownership:
+// holds references to blocks; owns copied bytes. Threads: the delivery thread only. Invariants: the
+// bytes read at an offset never change, whatever is copied out meanwhile.
 class BatchBody {
  public:
   BatchBody() = default;
@@ -34,7 +37,11 @@ class BatchBody {
   uint32_t events_count() const { return events_count_; }
   // Memory of its own: what was copied out of shared blocks.
   uint64_t owned_bytes() const { return owned_bytes_; }
-  bool is_detached() const { return owned_bytes_ == records_bytes_; }
+  bool is_detached() const { return is_released_ || owned_bytes_ == records_bytes_; }
+  // Every record has a place in the journal: the ranges, neighbours joined, until they are taken.
+  bool is_journaled() const { return is_journaled_; }
+  const std::vector<StreamRange>& ranges() const { return ranges_; }
+  std::vector<StreamRange> take_ranges() { return std::move(ranges_); }
   // Sequence of the oldest shared block it holds; ~0 when none.
   uint64_t oldest_sequence() const;
   // How much of one block it holds.
@@ -44,6 +51,12 @@ class BatchBody {
   void detach(const RecordBlock& block);
   // Copies out everything, into one piece.
   void detach();
+  // Forgets the bytes of a journaled body, those of records still to come too; sizes, counts and
+  // ranges stay. They are read from the journal then, not here.
+  void release();
+  bool is_released() const { return is_released_; }
+  // A body whose bytes are elsewhere from the start.
+  static BatchBody released(uint64_t size_bytes, uint32_t events_count);
 
   // Copies up to `room` bytes of the body from `offset` on; less only at the end.
   size_t read(uint64_t offset, char* out, size_t room) const;
@@ -63,9 +76,12 @@ class BatchBody {
   void own(Piece& piece);
 
   std::vector<Piece> pieces_;
+  std::vector<StreamRange> ranges_;
   uint64_t records_bytes_ = 0;
   uint64_t owned_bytes_ = 0;
   uint32_t events_count_ = 0;
+  bool is_journaled_ = true;
+  bool is_released_ = false;
 };
 
 }  // namespace posthaste::core

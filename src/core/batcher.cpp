@@ -7,6 +7,15 @@
 
 namespace posthaste::core {
 
+namespace {
+
+// Takes records off the front of a run.
+void drop_first(const RecordBlock& block, RecordRun& run, uint32_t count) {
+  run = part_of(block, run, run.first + count, run.count - count);
+}
+
+}  // namespace
+
 bool Batcher::TypeSetLess::operator()(const TypeSet& a, const TypeSet& b) const {
   if (a == b) return false;
   const TypeSet difference = a ^ b;
@@ -44,13 +53,11 @@ void Batcher::route(RecordBlock& block, RecordRun run) {
     if (classes.empty()) ++unwanted_count_;
     for (RouteClass* route_class : classes) {
       auto& runs = route_class->runs;
-      if (runs.empty()) {
-        touched_classes_.push_back(route_class);
-        runs.push_back({i, 1});
-      } else if (runs.back().first + runs.back().count == i) {
+      if (runs.empty()) touched_classes_.push_back(route_class);
+      if (!runs.empty() && runs.back().first + runs.back().count == i) {
         ++runs.back().count;
       } else {
-        runs.push_back({i, 1});
+        runs.push_back({i, 1, position_of(block, run, i)});
       }
     }
   }
@@ -66,6 +73,9 @@ void Batcher::route(RecordBlock& block, RecordRun run) {
 void Batcher::append(Subscriber& subscriber, RecordBlock& block, RecordRun run) {
   const DeliverySettings& limits = *subscriber.settings;
   BatchBody& body = subscriber.open;
+  while (run.count > 0 && run.position != 0 && run.position < subscriber.takes_from) {
+    drop_first(block, run, 1);
+  }
   while (run.count > 0) {
     const RecordEntry& first = block.entry(run.first);
     if (body.events_count() > 0 && first.pushed - subscriber.first_event >= limits.batch_max_age) {
@@ -97,12 +107,11 @@ void Batcher::append(Subscriber& subscriber, RecordBlock& block, RecordRun run) 
       touched_subscribers_.push_back(&subscriber);
     }
     const uint64_t before = body.records_bytes();
-    if (is_broken(Break::DoubleEvent) && fits == 3) body.append(block, {run.first, 1});
-    body.append(block, {run.first, fits});
+    if (is_broken(Break::DoubleEvent) && fits == 3) body.append(block, {run.first, 1, 0});
+    body.append(block, {run.first, fits, run.position});
     routed_bytes_ += body.records_bytes() - before;
     mark_changed(subscriber);
-    run.first += fits;
-    run.count -= fits;
+    drop_first(block, run, fits);
     if (body.events_count() >= events_max) seal(subscriber);
     if (is_broken(Break::NeedlessSeal) && body.events_count() == 5) seal(subscriber);
   }
@@ -172,6 +181,20 @@ void Batcher::detach(Subscriber& subscriber) {
   const uint64_t before = subscriber.open.owned_bytes();
   subscriber.open.detach();
   owned_bytes_ += subscriber.open.owned_bytes() - before;
+}
+
+void Batcher::release(Subscriber& subscriber) {
+  owned_bytes_ -= subscriber.open.owned_bytes();
+  subscriber.open.release();
+}
+
+StreamPosition Batcher::low_position(StreamPosition routed) const {
+  StreamPosition low = routed;
+  for (const auto& [deadline, subscriber] : deadlines_) {
+    const auto& ranges = subscriber->open.ranges();
+    if (!ranges.empty()) low = std::min(low, ranges.front().position);
+  }
+  return low;
 }
 
 Instant Batcher::next_deadline() const {

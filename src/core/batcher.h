@@ -28,6 +28,9 @@ struct Subscriber {
   BatchBody open;
   Instant first_event{};
   uint64_t sealed_events_count = 0;
+  // Journaled records before this place are not its own: they went into batches before a restart,
+  // or were pushed before it took events.
+  StreamPosition takes_from = 0;
   // Used by the batcher only.
   uint64_t number = 0;  // in the order of first subscriptions
   bool is_changed = false;
@@ -78,12 +81,17 @@ class Batcher {
   // Seals what has reached its age.
   void seal_due(Instant now);
   Instant next_deadline() const;
+  // Where the first record of any open batch is in the journal, that of `routed` when there is none
+  // earlier: nothing before it is needed by the batcher any more.
+  StreamPosition low_position(StreamPosition routed) const;
   // What was sealed since the last call, in order.
   std::vector<Sealed> take_sealed() { return std::exchange(sealed_, {}); }
   // Subscribers whose open batch changed since the last call.
   std::vector<Subscriber*> take_changed();
   // Copies out what an open batch holds of shared blocks.
   void detach(Subscriber& subscriber);
+  // Forgets the bytes of an open batch that is in the journal.
+  void release(Subscriber& subscriber);
   // Memory of their own that all open batches hold.
   uint64_t owned_bytes() const { return owned_bytes_; }
   // Bytes of records that went into batches, once for each subscriber.
@@ -105,7 +113,7 @@ class Batcher {
   uint64_t last_number_ = 0;
   std::map<TypeSet, std::unique_ptr<RouteClass>, TypeSetLess> classes_;
   std::vector<std::vector<RouteClass*>> classes_by_type_ =
-      std::vector<std::vector<RouteClass*>>(kEventTypesMax);
+      std::vector<std::vector<RouteClass*>>(kUnknownEventType + 1);
   std::vector<RouteClass*> touched_classes_;
   std::vector<Subscriber*> touched_subscribers_;  // those holding part of the block being filled
   // By number among equals: addresses would differ from run to run.

@@ -21,6 +21,8 @@ namespace posthaste::core {
 using EventTypeId = uint16_t;
 using EventClassId = uint16_t;
 inline constexpr EventTypeId kNoEventType = 0xffff;
+// Of a record in a spool whose type nobody defines any more: no webhook can want it.
+inline constexpr EventTypeId kUnknownEventType = kEventTypesMax;
 inline constexpr EventClassId kNoEventClass = 0xffff;
 
 using TypeSet = std::bitset<kEventTypesMax>;

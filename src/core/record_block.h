@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/event_catalogue.h"
+#include "core/stream.h"
 #include "core/time.h"
 
 namespace posthaste::core {
@@ -58,6 +59,22 @@ class RecordBlock {
 struct RecordRun {
   uint32_t first = 0;
   uint32_t count = 0;
+  // Of the first record's first byte, when the run is in the journal; the others follow it there as
+  // they do in the block.
+  StreamPosition position = 0;
 };
+
+// Where record `index` begins in the journal; `index` may be the one behind the run.
+inline StreamPosition position_of(const RecordBlock& block, const RecordRun& run, uint32_t index) {
+  if (run.position == 0 || index == run.first) return run.position;
+  const RecordEntry& last = block.entry(index - 1);
+  return run.position + (last.offset + last.size - block.entry(run.first).offset);
+}
+
+// Some of the records of a run.
+inline RecordRun part_of(const RecordBlock& block, const RecordRun& run, uint32_t first,
+                         uint32_t count) {
+  return {first, count, position_of(block, run, first)};
+}
 
 }  // namespace posthaste::core

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "core/deliberate_break.h"
 #include "core/limits.h"
@@ -10,14 +11,34 @@
 namespace posthaste::core {
 
 Batch& RetryScheduler::add(std::unique_ptr<Batch> owned, Endpoint& endpoint, Instant now) {
+  Batch& batch = take_over(std::move(owned), endpoint);
+  wait_in_queue(batch, now);
+  refresh(endpoint, now);
+  return batch;
+}
+
+Batch& RetryScheduler::restore(std::unique_ptr<Batch> owned, Endpoint& endpoint, Instant now) {
+  endpoint.awaits_first_outcome = true;
+  Batch& batch = take_over(std::move(owned), endpoint);
+  if (batch.content_failures_count > 0) {
+    endpoint.troubled.emplace(batch.sequence, &batch);
+    endpoint.troubled_due.insert({batch.due, batch.sequence});
+    watch_clock(batch, now);
+  } else {
+    wait_in_queue(batch, now);
+  }
+  refresh(endpoint, now);
+  return batch;
+}
+
+Batch& RetryScheduler::take_over(std::unique_ptr<Batch> owned, Endpoint& endpoint) {
   Batch& batch = *owned;
-  batch.sequence = next_sequence_++;
+  if (batch.sequence == 0) batch.sequence = last_sequence_ + 1;
+  last_sequence_ = std::max(last_sequence_, batch.sequence);
   batch.endpoint = &endpoint;
   if (endpoint.number == 0) endpoint.number = ++last_endpoint_number_;
   batches_.emplace(batch.sequence, std::move(owned));
   endpoint.unsettled.insert(batch.sequence);
-  wait_in_queue(batch, now);
-  refresh(endpoint, now);
   return batch;
 }
 
@@ -111,6 +132,7 @@ Batch* RetryScheduler::take(Endpoint& endpoint, Instant now) {
     endpoint.troubled_due.erase({batch->due, batch->sequence});
   }
   if (batch->expires != kNever) expiries_.erase({batch->expires, batch->sequence});
+  batch->has_last_chance = false;
   batch->is_in_flight = true;
   batch->is_probe = endpoint.is_in_trouble;
   ++batch->attempts_count;
@@ -138,9 +160,13 @@ Verdict RetryScheduler::settle(Batch& batch, AttemptOutcome outcome, Instant now
   Endpoint& endpoint = *batch.endpoint;
   const bool was_probe = land(batch);
   endpoint.unsettled.erase(batch.sequence);
+  const bool is_delivered = outcome == AttemptOutcome::Delivered;
+  if (std::exchange(endpoint.awaits_first_outcome, false)) {
+    resume_clocks(endpoint, is_delivered, now);
+  }
 
   Verdict verdict;
-  if (outcome == AttemptOutcome::Delivered) {
+  if (is_delivered) {
     endpoint.content_failures_in_a_row.clear();
     if (endpoint.is_in_trouble && !is_broken(Break::StuckInTrouble)) {
       recover(endpoint, now);
@@ -233,6 +259,16 @@ void RetryScheduler::hold(Endpoint& endpoint, bool is_held, Instant now) {
   refresh(endpoint, now);
 }
 
+void RetryScheduler::retry_now(Endpoint& endpoint, Instant now) {
+  endpoint.probe_due = std::min(endpoint.probe_due, now);
+  endpoint.troubled_due.clear();
+  for (const auto& [sequence, batch] : endpoint.troubled) {
+    batch->due = std::min(batch->due, now);
+    endpoint.troubled_due.insert({batch->due, sequence});
+  }
+  refresh(endpoint, now);
+}
+
 void RetryScheduler::forget(Endpoint& endpoint) {
   assert(endpoint.is_idle());
   std::erase(healthy_, &endpoint);
@@ -269,11 +305,24 @@ void RetryScheduler::wait_in_trouble(Batch& batch, Instant now) {
 void RetryScheduler::watch_clock(Batch& batch, Instant now) {
   if (batch.expires == kNever) return;
   if (!batch.endpoint->is_held) {
+    if (batch.endpoint->awaits_first_outcome || batch.has_last_chance) return;
     expiries_.insert({batch.expires, batch.sequence});
     return;
   }
   batch.expires_after_pause = std::max(batch.expires - now, Duration(1));
   batch.expires = kNever;
+}
+
+// The first outcome after a restart: what is overdue expires, or has one attempt more at an
+// endpoint that answers.
+void RetryScheduler::resume_clocks(Endpoint& endpoint, bool is_answering, Instant now) {
+  for (const auto* batches : {&endpoint.queue, &endpoint.troubled}) {
+    for (const auto& [sequence, batch] : *batches) {
+      if (is_answering && batch->failures_count == 0) stop_clock(*batch);
+      batch->has_last_chance = is_answering && batch->expires <= now;
+      watch_clock(*batch, now);
+    }
+  }
 }
 
 void RetryScheduler::start_clock(Batch& batch, Instant now) {

@@ -29,6 +29,8 @@ struct Endpoint {
   // In trouble: everything waits behind one probe. Held: the webhook is paused.
   bool is_in_trouble = false;
   bool is_held = false;
+  // It has batches from before a restart, and nothing of it expires before its first outcome.
+  bool awaits_first_outcome = false;
   uint32_t failures_count = 0;  // of the endpoint, since it is in trouble
   Instant probe_due{};
 
@@ -71,7 +73,10 @@ class RetryScheduler {
   RetryScheduler(uint32_t connections_max, Random& random)
       : connections_max_(connections_max), random_(random) {}
 
+  // A batch without a sequence gets the next one.
   Batch& add(std::unique_ptr<Batch> batch, Endpoint& endpoint, Instant now);
+  // A batch from before a restart, with its counts, its clock and its due time.
+  Batch& restore(std::unique_ptr<Batch> batch, Endpoint& endpoint, Instant now);
 
   // The next batch to attempt, now counted as in flight; null when nothing may go out. Asks
   // endpoints in turn.
@@ -92,6 +97,9 @@ class RetryScheduler {
   // The settings it points to are others now.
   void settings_changed(Endpoint& endpoint, Instant now) { refresh(endpoint, now); }
   void connections_changed(uint32_t connections_max) { connections_max_ = connections_max; }
+  // An operator does not want to wait: the probe and all batches in trouble are due. Failures go on
+  // counting, so what fails again waits as long as it would have.
+  void retry_now(Endpoint& endpoint, Instant now);
 
   // The endpoint is about to go away; it must be idle.
   void forget(Endpoint& endpoint);
@@ -110,6 +118,8 @@ class RetryScheduler {
   Batch* take(Endpoint& endpoint, Instant now);
   bool land(Batch& batch);  // true: it was a probe
   Batch* pop(std::deque<Endpoint*>& list, List kind, Instant now);
+  Batch& take_over(std::unique_ptr<Batch> batch, Endpoint& endpoint);
+  void resume_clocks(Endpoint& endpoint, bool is_answering, Instant now);
   void wait_in_queue(Batch& batch, Instant now);
   void wait_in_trouble(Batch& batch, Instant now);
   void start_clock(Batch& batch, Instant now);
@@ -120,7 +130,7 @@ class RetryScheduler {
 
   uint32_t connections_max_;
   Random& random_;
-  uint64_t next_sequence_ = 1;
+  uint64_t last_sequence_ = 0;
   uint32_t in_flight_count_ = 0;
   uint32_t trouble_in_flight_count_ = 0;
   std::map<uint64_t, std::unique_ptr<Batch>> batches_;

@@ -12,6 +12,12 @@ namespace posthaste::core {
 
 enum class RetryJitter { None, Equal };
 enum class VerifyAccept { Only200, Any2xx };
+// What a returned sync survives: loss of power, or the end of the process.
+enum class SpoolSync { Full, Normal };
+// What an engine is: the one that delivers, or a producer of events for one in another process.
+enum class Role { Deliverer, Producer };
+// What a start does with a damaged spool.
+enum class DamagePolicy { Refuse, Quarantine };
 
 // What one webhook runs with: the engine's values under the webhook's own.
 struct DeliverySettings {
@@ -41,6 +47,8 @@ struct DeliverySettings {
   bool environment_proxy = false;
 
   uint64_t max_waiting_bytes = 64u << 20;
+  uint64_t max_spool_bytes = 0;  // 0: a quarter of spool_max_bytes
+  bool dead_letter = false;
 
   bool operator==(const DeliverySettings&) const = default;
 };
@@ -62,6 +70,19 @@ struct EngineSettings {
   int32_t log_reports = 0;  // lines up to this level become reports; 0: none
   Duration attempts_max_age = std::chrono::hours(24);
   uint64_t attempts_max_bytes = 4u << 20;
+  std::string spool_dir;  // empty: memory mode
+  uint64_t spool_max_bytes = uint64_t{4} << 30;
+  uint64_t spool_file_bytes = 64u << 20;  // of one journal file
+  SpoolSync spool_sync = SpoolSync::Full;
+  Duration spool_commit_interval = std::chrono::milliseconds(20);
+  DamagePolicy spool_on_damage = DamagePolicy::Refuse;
+  std::string spool_group;  // empty: that of the process
+  uint32_t spool_file_mode = 0600;
+  Role role = Role::Deliverer;
+  Duration producer_lock_timeout = std::chrono::milliseconds(50);
+  uint64_t producer_max_bytes = uint64_t{256} << 20;  // of all producer files together
+  uint64_t dead_letter_max_bytes = uint64_t{1} << 30;
+  Duration dead_letter_max_age = std::chrono::hours(24 * 7);
   uint64_t random_seed = 0;  // 0: from the operating system
 };
 

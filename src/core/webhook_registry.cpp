@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace posthaste::core {
 namespace {
@@ -79,6 +80,11 @@ std::vector<RegistryChange> WebhookRegistry::reconcile(std::string_view file,
   }
   for (const std::string& id : gone) changes.push_back(*remove(id));
   return changes;
+}
+
+void WebhookRegistry::restore(WebhookPtr webhook) {
+  index_by_id_[webhook->id] = webhooks_.size();
+  webhooks_.push_back(std::move(webhook));
 }
 
 WebhookPtr WebhookRegistry::find(std::string_view id) const {

@@ -42,6 +42,11 @@ class WebhookRegistry {
   std::vector<RegistryChange> reconcile(std::string_view file, std::vector<Webhook> drafts,
                                         WallTime wall_now);
 
+  // A webhook that a spool kept, complete with generation, revision, state and times.
+  void restore(WebhookPtr webhook);
+  // Generations up to this one were given out before.
+  void continue_after(uint64_t generation) { next_generation_ = generation + 1; }
+
   WebhookPtr find(std::string_view id) const;
   // In the order of registration.
   const std::vector<WebhookPtr>& list() const { return webhooks_; }

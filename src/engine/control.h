@@ -5,14 +5,17 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "core/settings.h"
 #include "core/webhook_registry.h"
 #include "engine/report.h"
+#include "spool/store.h"
 
 namespace posthaste::engine {
 
@@ -34,11 +37,40 @@ struct VerifyControl {
   core::WebhookPtr webhook;
   Done done;
 };
+// Done when everything before it is on disk.
+struct SyncControl {
+  Done done;
+};
+// What waits for a webhook, or for all of them, is due.
+struct RetryNowControl {
+  std::optional<uint64_t> generation;
+};
+// Dead letters that become batches again, each for a webhook that is registered.
+struct ReplayControl {
+  struct Letter {
+    spool::DeadLetter row;
+    uint64_t generation = 0;
+  };
+  std::vector<Letter> letters;
+  std::shared_ptr<spool::Sums> sums;  // what became batches; complete when done is called
+  Done done;
+};
+struct DeleteDeadLettersControl {
+  spool::DeadLetterFilter filter;
+  Done done;
+};
+// Everything that a webhook has and that is not over is given up.
+struct PurgeControl {
+  uint64_t generation = 0;
+  std::shared_ptr<spool::Sums> sums;  // what was given up; complete when done is called
+  Done done;
+};
 struct CloseControl {
   core::Instant deadline;
 };
-using Control =
-    std::variant<WebhookControl, SettingsControl, FlushControl, VerifyControl, CloseControl>;
+using Control = std::variant<WebhookControl, SettingsControl, FlushControl, VerifyControl,
+                             SyncControl, RetryNowControl, ReplayControl, DeleteDeadLettersControl,
+                             PurgeControl, CloseControl>;
 
 // The controls that have a place in the intake, in the same order.
 // Threads: any; whoever puts one in holds the engine's registry lock until its place is taken, so

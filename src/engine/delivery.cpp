@@ -18,32 +18,54 @@ namespace {
 // Segments routed in one step, so that transfers are driven in between.
 constexpr int kRangesPerStep = 16;
 
+// Whether what the spool keeps of a webhook is the same.
+bool is_same_in_spool(const core::Webhook& a, const core::Webhook& b) {
+  return core::is_same_declaration(a, b) && a.is_paused == b.is_paused &&
+         a.target_revision == b.target_revision && a.source_file == b.source_file;
+}
+
 }  // namespace
 
-std::shared_ptr<metrics::WebhookCounters> CounterTable::add(uint64_t generation) {
+std::shared_ptr<metrics::WebhookCounters> CounterTable::add(const core::Webhook& webhook) {
   const std::lock_guard lock(mutex_);
-  auto& counters = counters_[generation];
-  if (!counters) counters = std::make_shared<metrics::WebhookCounters>();
-  return counters;
+  Entry& entry = entries_[webhook.generation];
+  entry.webhook_id = webhook.id;
+  if (!entry.counters) entry.counters = std::make_shared<metrics::WebhookCounters>();
+  return entry.counters;
 }
 
 void CounterTable::remove(uint64_t generation) {
   const std::lock_guard lock(mutex_);
-  counters_.erase(generation);
+  entries_.erase(generation);
 }
 
 std::shared_ptr<metrics::WebhookCounters> CounterTable::find(uint64_t generation) const {
   const std::lock_guard lock(mutex_);
-  const auto place = counters_.find(generation);
-  return place == counters_.end() ? nullptr : place->second;
+  const auto place = entries_.find(generation);
+  return place == entries_.end() ? nullptr : place->second.counters;
+}
+
+std::string CounterTable::webhook_id(uint64_t generation) const {
+  const std::lock_guard lock(mutex_);
+  const auto place = entries_.find(generation);
+  return place == entries_.end() ? std::string() : place->second.webhook_id;
+}
+
+std::vector<std::shared_ptr<metrics::WebhookCounters>> CounterTable::all() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<metrics::WebhookCounters>> counters;
+  for (const auto& [generation, entry] : entries_) counters.push_back(entry.counters);
+  return counters;
 }
 
 Delivery::Delivery(const Parts& parts, const core::EngineSettings& settings, uint64_t seed)
     : clock_(parts.clock),
       intake_(parts.intake),
+      events_(parts.events),
       controls_(parts.controls),
       transport_(parts.transport),
       store_(parts.store),
+      spool_(parts.spool),
       reports_(parts.reports),
       log_(parts.log),
       counters_(parts.counters),
@@ -66,17 +88,26 @@ Delivery::StepResult Delivery::step(std::vector<transport::Completion>& completi
   for (const transport::Completion& completion : completions) settle(completion);
   completions.clear();
 
+  if (spool_) admit_written();
+  if (spool_) admit_replayed();
   result.had_events = take_events();
   batcher_.seal_due(now_);
   if (is_closing_) seal_all();
   collect_sealed();
   drop_expired();
+  if (spool_) enforce_spool_quotas();
   relieve_intake();
   tidy_removed();
   start_verifications();
   start_attempts();
   settle_flushes();
+  if (spool_) {
+    write_cursor();
+    settle_syncs();
+    if (spool_->store().is_urgent()) spool_->wake();
+  }
   publish_gauges();
+  if (spool_) meter_spool();
 
   result.deadline = std::min(batcher_.next_deadline(), scheduler_.next_deadline(now_));
   if (!activations_.empty())
@@ -86,17 +117,17 @@ Delivery::StepResult Delivery::step(std::vector<transport::Completion>& completi
 }
 
 bool Delivery::take_events() {
-  intake::Intake::Range range;
+  EventRange range;
   bool had_events = false;
-  for (int i = 0; i < kRangesPerStep && intake_.read(range); ++i) {
-    core::RecordBlock& block = *range.segment;
+  for (int i = 0; i < kRangesPerStep && events_.read(range); ++i) {
+    core::RecordBlock& block = *range.block;
     const uint32_t end = range.run.first + range.run.count;
     uint32_t from = range.run.first;
     for (uint32_t at = from; at < end; ++at) {
       const core::RecordEntry& entry = block.entry(at);
       const bool activates = !activations_.empty() && activations_.begin()->first <= entry.pushed;
       if (!entry.is_control && !activates) continue;
-      if (at > from) batcher_.route(block, {from, at - from});
+      route(block, range.run, from, at - from);
       from = at;
       if (activates) activate_due(entry.pushed);
       if (entry.is_control) {
@@ -105,17 +136,25 @@ bool Delivery::take_events() {
         ++from;
       }
     }
-    if (end > from) batcher_.route(block, {from, end - from});
+    route(block, range.run, from, end - from);
     if (range.is_end && end > 0) {
       const core::RecordEntry& last = block.entry(end - 1);
       collect_sealed();  // so that quotas count what was sealed
       batcher_.block_ended(block, last.offset + last.size);
     }
     had_events = had_events || range.run.count > 0;
-    intake_.consumed(range);
+    events_.consumed(range);
   }
   if (!had_events) activate_due(now_);
   return had_events;
+}
+
+void Delivery::route(core::RecordBlock& block, const core::RecordRun& run, uint32_t first,
+                     uint32_t count) {
+  if (count == 0) return;
+  batcher_.route(block, core::part_of(block, run, first, count));
+  // A run that the journal could not take has no place there.
+  routed_ = std::max(routed_, core::position_of(block, run, first + count));
 }
 
 void Delivery::take_control() {
@@ -129,15 +168,18 @@ void Delivery::take_control() {
     seal_all();
     collect_sealed();
     flushes_.push_back({last_sequence_, std::move(flush->done)});
+  } else if (auto* sync = std::get_if<SyncControl>(&*control)) {
+    syncs_.push_back({last_operation_, std::move(sync->done)});
   } else if (auto* verify = std::get_if<VerifyControl>(&*control)) {
     auto verification = std::make_unique<Verification>();
     verification->webhook = std::move(verify->webhook);
     verification->done = std::move(verify->done);
     waiting_verifications_.push_back(std::move(verification));
-  } else {
+  } else if (!take_operator_control(*control)) {
     is_closing_ = true;
     close_deadline_ = std::get<CloseControl>(*control).deadline;
     intake_.shut();
+    if (spool_) spool_->wake();
   }
 }
 
@@ -161,10 +203,11 @@ void Delivery::add_webhook(const core::WebhookPtr& webhook) {
   record.webhook = webhook;
   record.subscriber.settings = &webhook->settings;
   record.subscriber.owner = &record;
-  record.counters = webhook_counters_.add(webhook->generation);
+  record.counters = webhook_counters_.add(*webhook);
   records_.emplace(webhook->generation, std::move(owned));
   add_target(record);
   subscribe(record);
+  if (spool_) write_webhook(*webhook, activation_of(*webhook));
 }
 
 void Delivery::add_target(Record& record) {
@@ -198,6 +241,7 @@ void Delivery::activate_due(core::Instant until) {
     Record& record = *records_.at(activations_.begin()->second);
     activations_.erase(activations_.begin());
     batcher_.subscribe(record.subscriber, record.webhook->types);
+    if (spool_) write_webhook(*record.webhook, std::nullopt);
     report_state(*record.webhook, core::state_name(core::state_of(*record.webhook, until)));
   }
 }
@@ -207,6 +251,7 @@ void Delivery::change_webhook(Record& record, const core::WebhookPtr& webhook) {
   const core::WebhookPtr before = record.webhook;
   const bool is_new_target = before->target_revision != webhook->target_revision;
   const bool receives_others = before->types != webhook->types || before->active != webhook->active;
+  if (spool_) spool_->store().begin_group();
   if (is_new_target || receives_others) {
     batcher_.seal(record.subscriber);
     collect_sealed();
@@ -225,6 +270,10 @@ void Delivery::change_webhook(Record& record, const core::WebhookPtr& webhook) {
     scheduler_.settings_changed(target->endpoint, now_);
   }
   if (receives_others) subscribe(record);
+  if (spool_) {
+    if (!is_same_in_spool(*before, *webhook)) write_webhook(*webhook, activation_of(*webhook));
+    spool_->store().end_group();
+  }
   const core::WebhookState state = core::state_of(*webhook, now_);
   if (state != core::state_of(*before, now_)) report_state(*webhook, core::state_name(state));
   enforce_limits(record);
@@ -232,8 +281,13 @@ void Delivery::change_webhook(Record& record, const core::WebhookPtr& webhook) {
 }
 
 void Delivery::remove_webhook(Record& record, bool drops_queued) {
+  if (spool_) spool_->store().begin_group();
   batcher_.seal(record.subscriber);
   collect_sealed();
+  if (spool_) {
+    last_operation_ = spool_->store().set_removed(record.webhook->generation);
+    spool_->store().end_group();
+  }
   std::erase_if(activations_,
                 [&](const auto& entry) { return entry.second == record.webhook->generation; });
   batcher_.unsubscribe(record.subscriber);
@@ -257,13 +311,18 @@ void Delivery::remove_webhook(Record& record, bool drops_queued) {
 void Delivery::tidy(Record& record) {
   std::erase_if(record.targets, [&](const auto& target) {
     const bool is_past = record.is_removed || target != record.targets.back();
-    if (!is_past || !target->endpoint.is_idle()) return false;
+    if (!is_past || !target->is_idle()) return false;
     scheduler_.forget(target->endpoint);
+    if (spool_ && !record.is_removed) {
+      last_operation_ = spool_->store().forget_revision(record.webhook->generation,
+                                                        target->webhook->target_revision);
+    }
     return true;
   });
   if (!record.targets.empty()) return;
   batcher_.forget(record.subscriber);
   const uint64_t generation = record.webhook->generation;
+  if (spool_) last_operation_ = spool_->store().forget(generation);
   webhook_counters_.remove(generation);
   records_.erase(generation);
 }
@@ -291,21 +350,28 @@ void Delivery::collect_sealed() {
     }
     owned->sealed = wall_now_;
     owned->body = std::move(sealed.body);
-    core::Endpoint& endpoint = record.targets.back()->endpoint;
-    core::Batch& batch = scheduler_.add(std::move(owned), endpoint, now_);
-    last_sequence_ = batch.sequence;
+    owned->sequence = ++last_sequence_;
     counters_.batches_sealed.add();
     record.counters->batches_sealed.add();
+    record.sealed_bytes += owned->body.size_bytes();
     record.counters->waiting_batches.add();
-    record.counters->waiting_events.add(batch.body.events_count());
-    record.charged_bytes += batch.body.owned_bytes();
-    charged_bytes_ += batch.body.owned_bytes();
+    record.counters->waiting_events.add(owned->body.events_count());
+    record.charged_bytes += owned->body.owned_bytes();
+    charged_bytes_ += owned->body.owned_bytes();
     record.counters->waiting_memory_bytes.set(record.charged_bytes);
-    const uint64_t size = batch.body.size_bytes();
-    const bool is_cheap = size <= core::kCopyAtSealSize && may_copy(record, size);
-    if (endpoint.is_in_trouble || endpoint.is_held || is_cheap) detach(batch);
+    Target& target = *record.targets.back();
+    if (!spool_ || !write_sealed(owned, target)) admit(std::move(owned), target);
     enforce_limits(record);
   }
+}
+
+// The batch takes its place among those that go out.
+void Delivery::admit(std::unique_ptr<core::Batch> owned, Target& target) {
+  core::Batch& batch = scheduler_.add(std::move(owned), target.endpoint, now_);
+  const uint64_t size = batch.body.size_bytes();
+  const bool is_cheap = size <= core::kCopyAtSealSize && may_copy(*target.record, size);
+  const bool waits = target.endpoint.is_in_trouble || target.endpoint.is_held;
+  if (waits || is_cheap) detach(batch);
 }
 
 void Delivery::publish_gauges() {
@@ -334,6 +400,7 @@ void Delivery::settle_flushes() {
 
 bool Delivery::is_settled(uint64_t last_sequence) const {
   if (core::is_broken(core::Break::EarlyFlush)) return true;
+  if (!pending_.empty() && pending_.front().batch->sequence <= last_sequence) return false;
   for (const auto& [generation, record] : records_) {
     for (const auto& target : record->targets) {
       const core::Endpoint& endpoint = target->endpoint;
@@ -345,8 +412,9 @@ bool Delivery::is_settled(uint64_t last_sequence) const {
 }
 
 void Delivery::close_step(StepResult& result) {
-  const bool is_over = intake_.is_drained() && scheduler_.batches().empty() &&
-                       verifications_.empty() && waiting_verifications_.empty();
+  const bool is_delivered = spool_ ? leave_to_spool() : scheduler_.batches().empty();
+  const bool is_over = events_.is_drained() && is_delivered && verifications_.empty() &&
+                       waiting_verifications_.empty();
   result.deadline = std::min(result.deadline, close_deadline_);
   if (!is_over && now_ < close_deadline_) return;
   give_up_everything();
@@ -357,7 +425,8 @@ void Delivery::close_step(StepResult& result) {
 // What was pushed in time but cannot be delivered any more is dropped with a report, nothing
 // silently.
 void Delivery::give_up_everything() {
-  while (!intake_.is_drained()) {
+  // In durable mode what is not read yet is in the journal, or the spool thread's to save.
+  while (!spool_ && !events_.is_drained()) {
     // A producer may hold a place whose bytes it is still copying; it finishes without waiting for
     // anybody.
     if (!take_events()) std::this_thread::yield();
@@ -366,12 +435,15 @@ void Delivery::give_up_everything() {
   collect_sealed();
   for (const auto& [id, attempt] : attempts_) {
     transport_.cancel(id);
+    if (spool_) log_cancelled(*attempt->batch);
     scheduler_.cancel(*attempt->batch, now_);
   }
   attempts_.clear();
-  while (!scheduler_.batches().empty()) {
-    drop(*scheduler_.batches().begin()->second, DropReason::Closed);
+  std::vector<core::Batch*> lost;
+  for (const auto& [sequence, batch] : scheduler_.batches()) {
+    if (!spool_ || !batch->body.is_journaled()) lost.push_back(batch.get());
   }
+  for (core::Batch* batch : lost) drop(*batch, DropReason::Closed);
   const Outcome closed{{core::ErrorCode::State, "the engine was closed", {}}, nullptr, {}};
   for (auto& [id, verification] : verifications_) {
     transport_.cancel(id);
@@ -380,6 +452,9 @@ void Delivery::give_up_everything() {
   verifications_.clear();
   for (const auto& verification : waiting_verifications_) verification->done(closed);
   waiting_verifications_.clear();
+  end_replays(closed);
+  for (const Sync& sync : syncs_) sync.done(closed);
+  syncs_.clear();
   settle_flushes();
 }
 

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,9 +19,11 @@
 #include "core/uuid.h"
 #include "core/webhook_registry.h"
 #include "engine/control.h"
+#include "engine/event_source.h"
 #include "engine/log.h"
 #include "engine/report.h"
 #include "engine/report_queue.h"
+#include "engine/spool_link.h"
 #include "intake/intake.h"
 #include "metrics/counters.h"
 #include "metrics/rate_meter.h"
@@ -29,17 +33,25 @@
 
 namespace posthaste::engine {
 
-// The counters of the webhooks that exist, by generation, shared with the threads that read
-// statistics.
+// The webhooks that exist or have batches still, by generation: their ids and counters, shared with
+// the threads that read statistics.
 class CounterTable {
  public:
-  std::shared_ptr<metrics::WebhookCounters> add(uint64_t generation);
+  std::shared_ptr<metrics::WebhookCounters> add(const core::Webhook& webhook);
   void remove(uint64_t generation);
   std::shared_ptr<metrics::WebhookCounters> find(uint64_t generation) const;
+  // Of removed ones as well while they have batches; empty when it is over.
+  std::string webhook_id(uint64_t generation) const;
+  std::vector<std::shared_ptr<metrics::WebhookCounters>> all() const;
 
  private:
+  struct Entry {
+    std::string webhook_id;
+    std::shared_ptr<metrics::WebhookCounters> counters;
+  };
+
   mutable std::mutex mutex_;
-  std::map<uint64_t, std::shared_ptr<metrics::WebhookCounters>> counters_;
+  std::map<uint64_t, Entry> entries_;
 };
 
 // Purpose: the one place where events become deliveries. Ownership: everything it refers to
@@ -49,9 +61,11 @@ class Delivery {
   struct Parts {
     const platform::Clock& clock;
     intake::Intake& intake;
+    EventSource& events;
     ControlQueue& controls;
     transport::Transport& transport;
     spool::Store& store;
+    SpoolLink* spool = nullptr;  // durable mode only
     ReportQueue& reports;
     Log& log;
     metrics::EngineCounters& counters;
@@ -68,6 +82,14 @@ class Delivery {
   };
   StepResult step(std::vector<transport::Completion>& completions);
 
+  // What the spool had at the start, before the first step: a webhook with its target revisions in
+  // order, the last one that of now; then batches of those, by sequence.
+  void restore_webhook(const std::vector<core::WebhookPtr>& revisions, bool is_removed,
+                       core::StreamPosition takes_from);
+  void restore_batch(const spool::LiveBatch& row);
+  // Numbers go on behind `last_sequence`; the first record read will be at or behind `low`.
+  void continue_after(uint64_t last_sequence, core::StreamPosition low);
+
   // Events that were dropped because the engine was closed.
   uint64_t given_up_events_count() const { return given_up_events_count_; }
   // For invariants and statistics.
@@ -83,9 +105,16 @@ class Delivery {
     uint64_t last_sequence = 0;
     Done done;
   };
+  struct Pending;
+  struct Replay;
+  struct Sync {
+    uint64_t operation = 0;
+    Done done;
+  };
 
   // delivery.cpp
   bool take_events();
+  void route(core::RecordBlock& block, const core::RecordRun& run, uint32_t first, uint32_t count);
   void take_control();
   void apply(WebhookControl& control);
   void add_webhook(const core::WebhookPtr& webhook);
@@ -98,6 +127,7 @@ class Delivery {
   void tidy_removed();
   void seal_all();
   void collect_sealed();
+  void admit(std::unique_ptr<core::Batch> owned, Target& target);
   void publish_gauges();
   void settle_flushes();
   bool is_settled(uint64_t last_sequence) const;
@@ -111,13 +141,40 @@ class Delivery {
   void settle_verification(Verification& verification, const transport::Completion& completion);
   void log_attempt(const Record& record, const core::Batch& batch,
                    const transport::Completion& completion, core::AttemptOutcome outcome);
+  void log_cancelled(const core::Batch& batch);
   void start_attempts();
   void start(core::Batch& batch);
   void start_verifications();
   transport::Request request_for(const core::Webhook& webhook, const std::string& batch_id);
   void drop_expired();
   void drop(core::Batch& batch, DropReason reason);
-  void end(core::Batch& batch);
+  void end(core::Batch& batch, const Report* drop);
+
+  // delivery_spool.cpp
+  void write_webhook(const core::Webhook& webhook, std::optional<core::WallTime> activates);
+  std::optional<core::WallTime> activation_of(const core::Webhook& webhook) const;
+  bool write_sealed(std::unique_ptr<core::Batch>& owned, Target& target);
+  void admit_written();
+  void settle_syncs();
+  void write_attempt(const core::Batch& batch);
+  void write_end(const core::Batch& batch, const Report* drop);
+  void write_cursor();
+  uint64_t spool_quota(const Record& record) const;
+  void enforce_spool_quotas();
+  void report_spool(const Record& record, const core::Batch& batch, const char* message);
+  bool leave_to_spool() const;
+
+  // delivery_operator.cpp
+  bool take_operator_control(Control& control);
+  void retry_now(const RetryNowControl& control);
+  void replay(ReplayControl& control);
+  bool is_replayable(uint64_t sequence) const;
+  void admit_replayed();
+  void make_live(Replay& replay);
+  void end_replays(const Outcome& outcome);
+  void purge(PurgeControl& control);
+  void gather(Record& record);
+  void meter_spool();
 
   // delivery_memory.cpp
   void detach(core::Batch& batch);
@@ -132,6 +189,7 @@ class Delivery {
   bool drop_oldest(Record& record);
   Record* most_charged();
   bool make_room(Record& record, uint64_t extra_bytes, bool is_outpaced);
+  void forget_copies(Record& record);
   void enforce_limits(Record& record);
   void relieve_intake();
   bool is_lagging(const Record& record, uint64_t threshold) const;
@@ -139,9 +197,11 @@ class Delivery {
 
   const platform::Clock& clock_;
   intake::Intake& intake_;
+  EventSource& events_;
   ControlQueue& controls_;
   transport::Transport& transport_;
   spool::Store& store_;
+  SpoolLink* const spool_;
   ReportQueue& reports_;
   Log& log_;
   metrics::EngineCounters& counters_;
@@ -165,6 +225,16 @@ class Delivery {
   std::list<std::unique_ptr<Verification>> waiting_verifications_;
   uint64_t next_request_id_ = 1;
   std::list<Flush> flushes_;
+  std::list<Sync> syncs_;
+  std::list<Pending> pending_;            // sealed, and waiting to be on disk
+  std::list<Replay> replays_;             // waiting likewise
+  core::StreamPosition routed_ = 0;       // every record before it went to whom it concerns
+  core::StreamPosition written_low_ = 0;  // what was last written of it
+  uint64_t low_operation_ = 0;            // that wrote it; 0: it is on disk
+  core::Instant cursor_due_{};
+  core::Instant quota_due_{};
+  core::Instant meters_due_{};
+  uint64_t last_operation_ = 0;        // of the store, queued by this thread
   uint64_t last_sequence_ = 0;         // of the batch sealed last
   uint64_t charged_bytes_ = 0;         // memory of sealed batches
   bool needs_tidy_ = false;            // a removed webhook may have lost its last batch

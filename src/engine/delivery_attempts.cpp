@@ -14,6 +14,29 @@ namespace {
 
 using transport::HeaderField;
 
+void count_drop(metrics::WebhookCounters& counters, DropReason reason, uint64_t events_count) {
+  counters.batches_dropped.add();
+  switch (reason) {
+    case DropReason::Expired:
+      counters.events_dropped_expired.add(events_count);
+      break;
+    case DropReason::Quota:
+      counters.events_dropped_quota.add(events_count);
+      break;
+    case DropReason::Removed:
+      counters.events_dropped_removed.add(events_count);
+      break;
+    case DropReason::Closed:
+      counters.events_dropped_closed.add(events_count);
+      break;
+    case DropReason::Purged:
+      counters.events_dropped_purged.add(events_count);
+      break;
+    default:
+      counters.events_dropped_unreadable.add(events_count);
+  }
+}
+
 std::string ending_of(const transport::Completion& completion) {
   if (completion.status != 0) return fmt::format("HTTP {}", completion.status);
   return completion.network_name.empty()
@@ -22,6 +45,14 @@ std::string ending_of(const transport::Completion& completion) {
 }
 
 }  // namespace
+
+// An attempt that is broken off may have reached the receiver, which will then see the batch again.
+void Delivery::log_cancelled(const core::Batch& batch) {
+  const Record& record = *static_cast<Target*>(batch.endpoint->owner)->record;
+  transport::Completion completion;
+  completion.network_name = "ECANCELED";
+  log_attempt(record, batch, completion, core::AttemptOutcome::MuteFailure);
+}
 
 void Delivery::settle(const transport::Completion& completion) {
   if (auto attempt = attempts_.extract(completion.id)) {
@@ -38,6 +69,8 @@ void Delivery::settle_attempt(Attempt& attempt, const transport::Completion& com
   const core::AttemptOutcome outcome =
       core::outcome_of({completion.status, completion.timed_out, completion.upload_began});
   const core::Verdict verdict = scheduler_.settle(batch, outcome, now_);
+  batch.last_status = completion.status;
+  batch.last_network_name = completion.network_name;
   log_attempt(record, batch, completion, outcome);
   record.counters->is_in_trouble.set(endpoint.is_in_trouble ? 1 : 0);
 
@@ -63,7 +96,9 @@ void Delivery::settle_attempt(Attempt& attempt, const transport::Completion& com
       record.counters->events_delivered.add(batch.body.events_count());
     }
     record.counters->bytes_delivered.add(batch.body.size_bytes());
-    end(batch);
+    end(batch, nullptr);
+  } else if (attempt.is_unreadable) {
+    drop(batch, DropReason::Unreadable);
   } else if (record.drops_failed) {
     drop(batch, DropReason::Removed);
   } else if (verdict.kind == core::Verdict::Kind::Expired) {
@@ -79,6 +114,7 @@ void Delivery::settle_attempt(Attempt& attempt, const transport::Completion& com
                  report.webhook_id, report.batch_id);
     }
     reports_.push(std::move(report));
+    write_attempt(batch);
     detach(batch);
   }
   if (verdict.endpoint_fell) detach_waiting(endpoint);
@@ -153,6 +189,7 @@ void Delivery::start(core::Batch& batch) {
   record.last_start = now_;
   auto attempt = std::make_unique<Attempt>();
   attempt->batch = &batch;
+  attempt->spool = spool_;
   // Credentials and headers are those of now while they go to the same origin, else those of
   // sealing (design 2a).
   const core::Webhook& now = *record.webhook;
@@ -164,6 +201,7 @@ void Delivery::start(core::Batch& batch) {
     request = request_for(headers_of, ids_.next(wall_now_));
   }
   request.body = attempt.get();
+  if (core::is_broken(core::Break::RowGoneEarly)) write_end(batch, nullptr);
   attempts_.emplace(request.id, std::move(attempt));
   transport_.begin(request);
 }
@@ -219,25 +257,18 @@ void Delivery::drop(core::Batch& batch, DropReason reason) {
   const Record& record = *static_cast<Target*>(batch.endpoint->owner)->record;
   const uint64_t events_count = batch.body.events_count();
   metrics::WebhookCounters& counters = *record.counters;
-  counters.batches_dropped.add();
-  switch (reason) {
-    case DropReason::Expired:
-      counters.events_dropped_expired.add(events_count);
-      break;
-    case DropReason::Quota:
-      counters.events_dropped_quota.add(events_count);
-      break;
-    case DropReason::Removed:
-      counters.events_dropped_removed.add(events_count);
-      break;
-    case DropReason::Closed:
-    case DropReason::None:
-      counters.events_dropped_closed.add(events_count);
-      given_up_events_count_ += events_count;
-      break;
+  // Who asked for it keeps what expired; a purge and a quota are meant to get rid of it.
+  const bool is_kept = spool_ && reason == DropReason::Expired && batch.body.is_journaled() &&
+                       record.webhook->settings.dead_letter;
+  if (is_kept) {
+    counters.batches_dead_lettered.add();
+    counters.events_dead_lettered.add(events_count);
+  } else {
+    count_drop(counters, reason, events_count);
+    if (reason == DropReason::Closed) given_up_events_count_ += events_count;
   }
   Report report;
-  report.kind = ReportKind::Dropped;
+  report.kind = is_kept ? ReportKind::DeadLettered : ReportKind::Dropped;
   report.webhook_id = record.webhook->id;
   report.batch_id = batch.id;
   report.message = drop_reason_name(reason);
@@ -255,15 +286,20 @@ void Delivery::drop(core::Batch& batch, DropReason reason) {
                            report.message),
                report.webhook_id, batch.id);
   }
+  end(batch, &report);
   if (core::is_broken(core::Break::DroppedTwice)) reports_.push(report);
   const bool is_silent = core::is_broken(core::Break::SilentClose) && reason == DropReason::Closed;
   if (!is_silent) reports_.push(std::move(report));
-  end(batch);
 }
 
 // The batch is over: its memory, its place and its part of the gauges go.
-void Delivery::end(core::Batch& batch) {
+void Delivery::end(core::Batch& batch, const Report* drop) {
   Record& record = *static_cast<Target*>(batch.endpoint->owner)->record;
+  if (spool_) write_end(batch, drop);
+  if (spool_ && batch.body.is_journaled()) {
+    record.spooled_bytes -= batch.body.size_bytes();
+    record.counters->spooled_bytes.set(record.spooled_bytes);
+  }
   record.counters->waiting_batches.subtract(1);
   record.counters->waiting_events.subtract(batch.body.events_count());
   record.charged_bytes -= batch.body.owned_bytes();

@@ -19,6 +19,13 @@ constexpr core::Duration kSlowAfter = std::chrono::seconds(1);
 
 void Delivery::detach(core::Batch& batch) {
   Record& record = *static_cast<Target*>(batch.endpoint->owner)->record;
+  if (batch.is_stored) {
+    record.charged_bytes -= batch.body.owned_bytes();
+    charged_bytes_ -= batch.body.owned_bytes();
+    record.counters->waiting_memory_bytes.set(record.charged_bytes);
+    batch.body.release();
+    return;
+  }
   const uint64_t before = batch.body.owned_bytes();
   batch.body.detach();
   const uint64_t added = batch.body.owned_bytes() - before;
@@ -112,6 +119,10 @@ Delivery::Record* Delivery::most_charged() {
 // slow.
 bool Delivery::make_room(Record& record, uint64_t extra_bytes, bool is_outpaced) {
   if (core::is_broken(core::Break::UnboundedWaiting)) return true;
+  if (spool_ && is_over_quota(record, extra_bytes)) forget_copies(record);
+  if (spool_ && is_over_total(extra_bytes)) {
+    for (const auto& [generation, other] : records_) forget_copies(*other);
+  }
   while (is_over_quota(record, extra_bytes)) {
     if (!is_outpaced && !may_lose(record)) return false;
     if (!drop_oldest(record)) return false;
@@ -121,6 +132,18 @@ bool Delivery::make_room(Record& record, uint64_t extra_bytes, bool is_outpaced)
     if (!most || !drop_oldest(*most)) return false;
   }
   return true;
+}
+
+// What the journal has need not be in memory.
+void Delivery::forget_copies(Record& record) {
+  for (const auto& target : record.targets) {
+    for (const auto* batches : {&target->endpoint.queue, &target->endpoint.troubled}) {
+      for (const auto& [sequence, batch] : *batches) {
+        if (batch->is_stored) detach(*batch);
+      }
+    }
+  }
+  if (record.subscriber.open.is_journaled()) batcher_.release(record.subscriber);
 }
 
 void Delivery::enforce_limits(Record& record) {
@@ -149,7 +172,9 @@ void Delivery::relieve_intake() {
     }
   }
   for (Record* record : lagging) {
-    if (is_moving(*record, kMovingFor) && !is_in_trouble(*record)) continue;
+    // With a journal behind it the intake need not fill up on account of a slow receiver.
+    const bool is_urgent = spool_ && intake_.used_bytes() * 4 > intake_.max_bytes() * 3;
+    if (is_moving(*record, kMovingFor) && !is_in_trouble(*record) && !is_urgent) continue;
     const bool is_outpaced =
         (kept_up & record->webhook->types).any() && !is_moving(*record, kSlowAfter);
     relieve(*record, threshold, is_outpaced);
@@ -184,23 +209,31 @@ void Delivery::relieve(Record& record, uint64_t threshold, bool is_outpaced) {
       waiting.push_back(sequence);
     }
   }
-  const auto shared = [](const core::BatchBody& body) {
-    return body.records_bytes() - body.owned_bytes();
+  // What a copy would take; none is needed of what the spool can give back.
+  const auto shared = [](const core::BatchBody& body, bool is_stored) {
+    return is_stored ? 0 : body.records_bytes() - body.owned_bytes();
   };
   for (const uint64_t sequence : waiting) {
     const auto place = scheduler_.batches().find(sequence);
     if (place == scheduler_.batches().end()) continue;
-    if (!make_room(record, shared(place->second->body), is_outpaced)) return;
+    const core::Batch& batch = *place->second;
+    if (!make_room(record, shared(batch.body, batch.is_stored), is_outpaced)) return;
     // Making room may have taken this very batch.
     const auto still = scheduler_.batches().find(sequence);
     if (still != scheduler_.batches().end()) detach(*still->second);
   }
-  if (record.subscriber.open.oldest_sequence() <= threshold) {
-    if (!make_room(record, shared(record.subscriber.open), is_outpaced)) return;
-    batcher_.detach(record.subscriber);
+  core::BatchBody& open = record.subscriber.open;
+  if (open.oldest_sequence() <= threshold) {
+    const bool is_journaled = spool_ && open.is_journaled();
+    if (!make_room(record, shared(open, is_journaled), is_outpaced)) return;
+    if (is_journaled) {
+      batcher_.release(record.subscriber);
+    } else {
+      batcher_.detach(record.subscriber);
+    }
   }
   for (core::Batch* batch : in_flight) {
-    if (!make_room(record, shared(batch->body), is_outpaced)) return;
+    if (!make_room(record, shared(batch->body, batch->is_stored), is_outpaced)) return;
     detach(*batch);
   }
 }

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/delivery.h"
@@ -14,6 +15,25 @@ struct Delivery::Target {
   core::Endpoint endpoint;
   Record* record = nullptr;
   core::WebhookPtr webhook;  // as it was when this was last its target
+  uint32_t pending_count = 0;
+
+  bool is_idle() const { return endpoint.is_idle() && pending_count == 0; }
+};
+
+// A sealed batch whose row is not on disk yet.
+struct Delivery::Pending {
+  uint64_t operation = 0;
+  core::Instant since{};
+  std::unique_ptr<core::Batch> batch;
+  Target* target = nullptr;
+};
+
+// Dead letters that become batches again once that is on disk.
+struct Delivery::Replay {
+  uint64_t operation = 0;
+  std::vector<std::pair<std::unique_ptr<core::Batch>, Target*>> batches;
+  std::shared_ptr<spool::Sums> sums;
+  Done done;  // empty: the host was told
 };
 
 // One webhook, from its registration until its last batch is over.
@@ -23,6 +43,9 @@ struct Delivery::Record {
   std::vector<std::unique_ptr<Target>> targets;  // the last one is that of now
   std::shared_ptr<metrics::WebhookCounters> counters;
   uint64_t charged_bytes = 0;  // memory of its sealed batches
+  uint64_t spooled_bytes = 0;  // bodies of its batches in the spool
+  uint64_t sealed_bytes = 0;   // ever
+  metrics::RateMeter spool_rate;
   core::Instant last_start{};  // of an attempt
   bool is_removed = false;
   bool drops_failed = false;  // removed with its batches: what is in flight has its last attempt
@@ -33,10 +56,17 @@ struct Delivery::Record {
 // One POST of a batch, and the way its body is read.
 struct Delivery::Attempt final : transport::BodySource {
   core::Batch* batch = nullptr;
+  SpoolLink* spool = nullptr;
+  std::unique_ptr<StoredBody> stored;  // once the memory is given up
+  bool is_unreadable = false;
 
   uint64_t size_bytes() const override { return batch->body.size_bytes(); }
   size_t read(uint64_t offset, char* out, size_t room) override {
-    return batch->body.read(offset, out, room);
+    if (!batch->body.is_released()) return batch->body.read(offset, out, room);
+    if (!stored) stored = spool->open_body(batch->sequence);
+    const size_t size = stored->read(offset, out, room);
+    is_unreadable = is_unreadable || (size == 0 && room > 0 && offset < size_bytes());
+    return size;
   }
 };
 

@@ -34,7 +34,9 @@ uint64_t seed_of(const core::EngineSettings& settings) {
 
 Engine::Engine(const core::EngineSettings& settings, EngineParts parts)
     : clock_(std::move(parts.clock)),
+      producer_(std::move(parts.producer)),
       store_(std::move(parts.store)),
+      open_spool_(std::move(parts.open_spool)),
       make_transport_(std::move(parts.make_transport)),
       event_ids_(0, 0),
       event_max_bytes_(settings.event_max_bytes),
@@ -42,7 +44,11 @@ Engine::Engine(const core::EngineSettings& settings, EngineParts parts)
       log_(reports_, *clock_),
       intake_(settings.intake_max_bytes, *clock_,
               [this] {
-                if (auto* transport = waker_.load(std::memory_order_acquire)) transport->wake();
+                if (auto* worker = spool_waker_.load(std::memory_order_acquire)) {
+                  worker->wake();
+                } else if (auto* transport = waker_.load(std::memory_order_acquire)) {
+                  transport->wake();
+                }
               }),
       settings_(settings),
       random_(0),
@@ -53,43 +59,85 @@ Engine::Engine(const core::EngineSettings& settings, EngineParts parts)
 Engine::~Engine() {
   // Without a started thread nothing is left to do; with one, close() has ended it.
   if (thread_.is_joinable()) thread_.join();
+  if (spool_thread_.is_joinable()) spool_thread_.join();
 }
 
 Result<> Engine::start() {
   const std::lock_guard life(life_mutex_);
   if (state_.load() != State::New)
     return {ErrorCode::State, "the engine was started or closed already"};
+  if (producer_) return start_producer();
   if (auto done = platform::install_fork_guard(); !done) return done.error();
   platform::AsymmetricFence::install();
+  auto done = start_parts();
+  if (done) {
+    state_.store(State::Started, std::memory_order_release);
+    return done;
+  }
+  // A later start may succeed.
+  waker_.store(nullptr, std::memory_order_release);
+  spool_waker_.store(nullptr, std::memory_order_release);
+  delivery_.reset();
+  worker_.reset();
+  events_.reset();
+  spool_.reset();
+  return done;
+}
+
+Result<> Engine::start_producer() {
+  if (auto done = producer_->start(); !done) return done;
+  state_.store(State::Started, std::memory_order_release);
+  return {};
+}
+
+Result<> Engine::start_parts() {
   auto transport = make_transport_(*clock_);
   if (!transport) return transport.error();
-  if (auto done = reports_.open_descriptor(); !done) return done.error();
+  if (reports_.fd() < 0) {
+    if (auto done = reports_.open_descriptor(); !done) return done.error();
+  }
   transport_ = std::move(*transport);
 
-  const uint64_t seed = seed_of(settings_);
-  core::Random seeds(seed);
-  {
-    const std::lock_guard lock(mutex_);
-    random_ = core::Random(seeds.next());
-    ids_ = core::UuidSource(random_);
-  }
+  const std::lock_guard lock(mutex_);
+  core::Random seeds(seed_of(settings_));
+  random_ = core::Random(seeds.next());
+  ids_ = core::UuidSource(random_);
   event_ids_.reseed(seeds.next(), seeds.next());
-  delivery_ =
-      std::make_unique<Delivery>(Delivery::Parts{*clock_, intake_, controls_, *transport_, *store_,
-                                                 reports_, log_, counters_, webhook_counters_},
-                                 settings_, seeds.next());
+  if (!open_spool_) {
+    events_ = std::make_unique<IntakeSource>(intake_);
+  } else if (auto done = open_spool(); !done) {
+    return done;
+  }
+  delivery_ = std::make_unique<Delivery>(
+      Delivery::Parts{*clock_, intake_, *events_, controls_, *transport_, store(), worker_.get(),
+                      reports_, log_, counters_, webhook_counters_},
+      settings_, seeds.next());
+  if (spool_) {
+    if (auto done = restore(); !done) return done;
+    if (auto done = redeclare(); !done) return done;
+  }
   waker_.store(transport_.get(), std::memory_order_release);
+  spool_waker_.store(worker_.get(), std::memory_order_release);
   fork_generation_.store(platform::fork_generation());
   // After everything that was initialised, so that its handler runs before theirs.
   if (auto done = platform::ExitGuard::install(); !done) return done;
-  auto thread = platform::Thread::start("posthaste", [this] { run(); });
-  if (!thread) {
-    waker_.store(nullptr, std::memory_order_release);
-    return thread.error();
+  if (worker_) {
+    auto thread = platform::Thread::start("posthaste-spool", [this] { worker_->run(); });
+    if (!thread) return thread.error();
+    spool_thread_ = std::move(*thread);
   }
-  thread_ = std::move(*thread);
-  state_.store(State::Started, std::memory_order_release);
-  return {};
+  auto thread = platform::Thread::start("posthaste", [this] { run(); });
+  if (thread) {
+    thread_ = std::move(*thread);
+    declarations_.clear();
+    return {};
+  }
+  if (worker_) {
+    intake_.shut();
+    worker_->stop();
+    spool_thread_.join();
+  }
+  return thread.error();
 }
 
 void Engine::run() {
@@ -109,9 +157,9 @@ void Engine::run() {
       if (clock_->now() - last_events >= kTrimAfter) intake_.trim();
       deadline = std::min(deadline, last_events + kTrimAfter);
     }
-    if (intake_.prepare_wait(wants_every_record)) {
+    if (events_->prepare_wait(wants_every_record)) {
       transport_->wait(deadline, completions);
-      intake_.end_wait();
+      events_->end_wait();
     } else {
       transport_->wait(core::Instant::min(), completions);
     }
@@ -126,7 +174,8 @@ Result<> Engine::close(int32_t timeout_ms) {
   const std::lock_guard life(life_mutex_);
   const State before = state_.load();
   if (before == State::Closed) return {};
-  if (before == State::New) {
+  if (producer_) producer_->close();
+  if (before == State::New || producer_) {
     state_.store(State::Closed);
     reports_.wake_all();
     return {};
@@ -138,6 +187,7 @@ Result<> Engine::close(int32_t timeout_ms) {
     const std::lock_guard lock(mutex_);
     post(CloseControl{deadline});
   }
+  if (worker_) worker_->hurry();
   // A process that exits has parked the thread; it will not end.
   bool has_ended = false;
   do {
@@ -151,6 +201,7 @@ Result<> Engine::close(int32_t timeout_ms) {
     return {ErrorCode::Timeout, "the delivery thread did not end in time"};
   }
   waker_.store(nullptr, std::memory_order_release);
+  if (auto done = close_spool(); !done) return done;
   const uint64_t given_up = delivery_->given_up_events_count();
   if (given_up == 0) return {};
   return {ErrorCode::Timeout,
@@ -167,6 +218,7 @@ bool Engine::must_leak() const {
 }
 
 Result<> Engine::check_usable(bool also_new) const {
+  if (producer_) return {ErrorCode::State, "a producer has neither webhooks nor batches"};
   if (is_forked())
     return {ErrorCode::Forked, "the engine was started in the parent of this process"};
   const State state = state_.load(std::memory_order_acquire);
@@ -202,7 +254,12 @@ Result<> Engine::apply_settings(core::EngineSettings next) {
   reports_.set_max_bytes(settings_.report_max_bytes);
   reports_.set_kinds(settings_.report_kinds);
   log_.set_levels(settings_.log_level, settings_.log_reports);
-  store_->set_limits(settings_.attempts_max_age, settings_.attempts_max_bytes);
+  store().set_limits(settings_.attempts_max_age, settings_.attempts_max_bytes);
+  if (worker_) {
+    worker_->set_max_bytes(settings_.spool_max_bytes);
+    spool_->store().set_dead_letter_limits(settings_.dead_letter_max_age,
+                                           settings_.dead_letter_max_bytes);
+  }
   if (state_.load() != State::New && !post(SettingsControl{settings_})) {
     return {ErrorCode::State, "the engine is closed"};
   }
@@ -232,6 +289,7 @@ Result<> Engine::set_log(LogSink sink, void* user_data) {
 Result<> Engine::define_type(std::string_view type, std::string_view class_name) {
   if (state_.load() != State::New)
     return {ErrorCode::State, "event types are defined before start"};
+  if (producer_) return producer_->define_type(type, class_name);
   const std::lock_guard lock(mutex_);
   if (auto id = catalogue_.define(type, class_name); !id) return id.error();
   return {};
@@ -239,6 +297,8 @@ Result<> Engine::define_type(std::string_view type, std::string_view class_name)
 
 bool Engine::wants(std::optional<std::string_view> type) const {
   if (is_forked()) return false;
+  // What webhooks there are only the engine that delivers knows.
+  if (producer_) return true;
   if (!type) return is_anything_wanted_.load(std::memory_order_relaxed);
   const core::EventTypeId id = catalogue_.find(*type).id;
   return id != core::kNoEventType && wanted_[id].load(std::memory_order_relaxed);
@@ -246,6 +306,7 @@ bool Engine::wants(std::optional<std::string_view> type) const {
 
 ErrorCode Engine::push(std::optional<std::string_view> type, std::string_view payload) {
   if (const ErrorCode code = usable(); code != ErrorCode::Ok) return code;
+  if (producer_) return producer_->push(type, payload);
   if (payload.size() > event_max_bytes_.load(std::memory_order_relaxed))
     return refuse(ErrorCode::TooLarge);
   envelope::RecordPlan plan;
@@ -256,6 +317,7 @@ ErrorCode Engine::push(std::optional<std::string_view> type, std::string_view pa
 
 ErrorCode Engine::push_trusted(std::string_view type, std::string_view payload) {
   if (const ErrorCode code = usable(); code != ErrorCode::Ok) return code;
+  if (producer_) return producer_->push_trusted(type, payload);
   if (payload.size() > event_max_bytes_.load(std::memory_order_relaxed))
     return refuse(ErrorCode::TooLarge);
   envelope::RecordPlan plan;
@@ -265,6 +327,7 @@ ErrorCode Engine::push_trusted(std::string_view type, std::string_view payload) 
 
 ErrorCode Engine::push_enveloped(std::string_view record) {
   if (const ErrorCode code = usable(); code != ErrorCode::Ok) return code;
+  if (producer_) return producer_->push_enveloped(record);
   if (record.size() > event_max_bytes_.load(std::memory_order_relaxed))
     return refuse(ErrorCode::TooLarge);
   envelope::RecordPlan plan;
@@ -283,10 +346,13 @@ ErrorCode Engine::enqueue(const envelope::RecordPlan& plan) {
                                       [&](char* out) { plan.write_to(out); });
   if (code == ErrorCode::Ok) {
     counters_.events_accepted.add();
-  } else if (code == ErrorCode::QueueFull) {
-    counters_.events_queue_full.add();
+    return code;
   }
-  return code;
+  if (code != ErrorCode::QueueFull) return code;
+  counters_.events_queue_full.add();
+  // With a bad disk behind it the intake fills for another reason.
+  const ErrorCode health = worker_ ? worker_->health() : ErrorCode::Ok;
+  return health == ErrorCode::Ok ? code : health;
 }
 
 ErrorCode Engine::refuse(ErrorCode code) {
@@ -366,11 +432,6 @@ void Engine::begin_flush(Done done) {
   if (!is_posted) done({{ErrorCode::State, "the engine is closed", {}}, nullptr, {}});
 }
 
-Result<> Engine::sync() const {
-  if (auto usable = check_usable(true); !usable) return usable;
-  return {ErrorCode::State, "there is no disk to sync to in memory mode"};
-}
-
 Result<Engine::OpenBatch> Engine::open_batch(std::string_view id) const {
   if (auto usable = check_usable(true); !usable) return usable.error();
   auto webhook = find_registered(id);
@@ -385,7 +446,7 @@ Result<std::vector<spool::AttemptRecord>> Engine::batch_status(std::string_view 
   if (is_forked())
     return {ErrorCode::Forked, "the engine was started in the parent of this process"};
   if (auto webhook = find_registered(id); !webhook) return webhook.error();
-  return store_->batch_status(id, limit, filter, clock_->wall_now());
+  return store().batch_status(id, limit, filter, clock_->wall_now());
 }
 
 std::optional<Report> Engine::poll(int32_t timeout_ms) {
@@ -393,6 +454,9 @@ std::optional<Report> Engine::poll(int32_t timeout_ms) {
   if (timeout_ms >= 0) timeout = std::chrono::milliseconds(timeout_ms);
   std::optional<Report> report = reports_.poll(timeout);
   if (report && report->ticket != 0) tickets_.polled(report->ticket);
+  if (report && report->kind == ReportKind::Dropped && spool_ && !is_forked()) {
+    spool_->store().losses_reported(loss_of(*report));
+  }
   return report;
 }
 
@@ -405,7 +469,7 @@ Result<std::string> Engine::stats_json() const {
     const std::lock_guard lock(mutex_);
     gauges.intake_max_bytes = settings_.intake_max_bytes;
     gauges.waiting_max_bytes = settings_.waiting_max_bytes;
-    gauges.attempts_left_early = store_->left_early_count();
+    gauges.attempts_left_early = store().left_early_count();
     const core::Instant now = clock_->now();
     for (const core::WebhookPtr& webhook : registry_.list()) {
       auto counters = webhook_counters_.find(webhook->generation);
@@ -414,6 +478,7 @@ Result<std::string> Engine::stats_json() const {
           {webhook->id, webhook->name, core::state_name(core::state_of(*webhook, now)), counters});
     }
   }
+  gauges.spool = spool_gauges();
   const uint64_t used = counters_.waiting_memory_bytes.get();
   gauges.outage_covered =
       metrics::outage_covered(gauges.waiting_max_bytes - std::min(gauges.waiting_max_bytes, used),

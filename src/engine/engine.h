@@ -21,6 +21,7 @@
 #include "engine/delivery.h"
 #include "engine/log.h"
 #include "engine/report_queue.h"
+#include "engine/spool_worker.h"
 #include "engine/ticket_table.h"
 #include "engine/waiter.h"
 #include "envelope/event_ids.h"
@@ -30,6 +31,8 @@
 #include "metrics/stats_json.h"
 #include "platform/clock.h"
 #include "platform/thread.h"
+#include "producer/producer.h"
+#include "spool/spool.h"
 #include "spool/store.h"
 #include "transport/transport.h"
 
@@ -38,7 +41,14 @@ namespace posthaste::engine {
 // What the composition root brings; the simulation brings others.
 struct EngineParts {
   std::unique_ptr<platform::Clock> clock;
-  std::unique_ptr<spool::Store> store;
+  // With role=producer: it gets the events, and no other part is used after the start.
+  std::unique_ptr<producer::Producer> producer;
+  std::unique_ptr<spool::Store> store;  // of memory mode, and before the start
+  // Durable mode; called by start(): no file is touched before. Adds a line for each thing that was
+  // damaged.
+  std::function<core::Result<std::unique_ptr<spool::Spool>>(core::WallTime now,
+                                                            std::vector<std::string>& remarks)>
+      open_spool;
   // Called by start(): libcurl is first touched there.
   std::function<core::Result<std::unique_ptr<transport::Transport>>(const platform::Clock&)>
       make_transport;
@@ -49,6 +59,15 @@ struct Snapshot {
   core::WebhookPtr webhook;
   config::WebhookFacts facts;
 };
+
+// A batch in the spool that is not over.
+struct WaitingBatch {
+  spool::LiveBatch row;
+  std::string webhook_id;
+};
+
+// Takes a piece of a text; false: no more of it.
+using TextSink = std::function<bool(std::string_view)>;
 
 struct LoadSummary {
   uint64_t added_count = 0;
@@ -105,7 +124,9 @@ class Engine {
   // Batches.
   Outcome flush(int32_t timeout_ms);
   core::Result<uint64_t> flush_ticket();
-  core::Result<> sync() const;
+  // Everything that was pushed or changed before is on disk.
+  Outcome sync(int32_t timeout_ms);
+  core::Result<uint64_t> sync_ticket();
   struct OpenBatch {
     uint64_t events_count = 0;
     uint64_t size_bytes = 0;
@@ -113,6 +134,25 @@ class Engine {
   core::Result<OpenBatch> open_batch(std::string_view id) const;
   core::Result<std::vector<spool::AttemptRecord>> batch_status(std::string_view id, size_t limit,
                                                                spool::StatusFilter filter) const;
+
+  // Operators. All but retry_now answer State in memory mode. Pages are in the order of sealing,
+  // behind the sequence `after`. Of a waiting batch the filter's times mean its sealing, and there
+  // is no status to filter by. Changes are on disk when they return; they tell what they changed.
+  core::Result<std::vector<WaitingBatch>> list_waiting(const spool::DeadLetterFilter& filter,
+                                                       uint64_t after, size_t limit) const;
+  core::Result<WaitingBatch> find_waiting(std::string_view batch_id) const;
+  core::Result<std::vector<spool::DeadLetter>> list_dead_letters(
+      const spool::DeadLetterFilter& filter, uint64_t after, size_t limit) const;
+  core::Result<spool::DeadLetter> find_dead_letter(std::string_view batch_id) const;
+  // The events of a waiting batch or dead letter, a line each; how many there were.
+  core::Result<uint64_t> export_events(std::string_view batch_id, const TextSink& sink) const;
+  core::Result<spool::Findings> check_spool(int32_t timeout_ms) const;
+  core::Result<> retry_now(std::optional<std::string_view> id);
+  core::Result<spool::Sums> replay_dead_letters(const spool::DeadLetterFilter& filter,
+                                                int32_t timeout_ms);
+  core::Result<spool::Sums> remove_dead_letters(const spool::DeadLetterFilter& filter,
+                                                int32_t timeout_ms);
+  core::Result<spool::Sums> purge(std::string_view id, int32_t timeout_ms);
 
   // Reports.
   std::optional<Report> poll(int32_t timeout_ms);
@@ -138,8 +178,32 @@ class Engine {
   core::Result<> apply_settings(core::EngineSettings next);
   void begin_flush(Done done);
   bool post(Control control);
+  spool::Store& store() const { return spool_ ? spool_->store() : *store_; }
+
+  core::Result<> start_parts();
+  core::Result<> start_producer();
+
+  // engine_spool.cpp
+  core::Result<> open_spool();
+  core::Result<> close_spool();
+  core::Result<> restore();
+  core::Result<> redeclare();
+  core::Result<core::WebhookPtr> restored(const spool::WebhookRow& row) const;
+  void report_spool(std::string remark);
+  void begin_sync(Done done);
+  void post_hurried(Done done, const std::function<core::Result<Control>(Done)>& make);
   Outcome wait_for(int32_t timeout_ms, const std::function<void(Done, Claim)>& begin);
   core::Result<uint64_t> give_ticket(const std::function<void(Done, Claim)>& begin);
+
+  // engine_operator.cpp
+  core::Result<spool::Spool*> running_spool() const;
+  core::Result<std::string> check_body(spool::Spool& spool, const spool::LiveBatch& row,
+                                       core::Instant deadline) const;
+  core::Result<> run_on_disk(int32_t timeout_ms,
+                             const std::function<core::Result<Control>(Done)>& make);
+  core::Instant deadline_of(int32_t timeout_ms) const;
+  int32_t left_ms(core::Instant deadline) const;
+  std::optional<metrics::SpoolGauges> spool_gauges() const;
 
   // engine_webhooks.cpp
   void begin_create(const core::WebhookSpec& spec, Done done, Claim claim);
@@ -148,14 +212,21 @@ class Engine {
   void verify_then(const core::WebhookPtr& webhook, bool verifies, Done done, Claim claim,
                    std::function<Outcome()> commit);
   void post_verification(const core::WebhookPtr& webhook, Done done);
+  core::Result<core::WebhookPtr> registered(std::string_view id) const;
   core::Result<core::WebhookPtr> find_registered(std::string_view id) const;
   Outcome commit_create(const core::Webhook& draft);
   Outcome commit_update(const std::string& id, const core::WebhookSpec& change);
   core::Result<> publish(core::RegistryChange change, bool drops_queued);
+  void refresh_wanted();
+  void declare(std::function<core::Result<>()> change);
   Snapshot snapshot(const core::WebhookPtr& webhook) const;
 
   const std::unique_ptr<platform::Clock> clock_;
+  const std::unique_ptr<producer::Producer> producer_;  // null: this engine delivers
   const std::unique_ptr<spool::Store> store_;
+  const std::function<core::Result<std::unique_ptr<spool::Spool>>(core::WallTime,
+                                                                  std::vector<std::string>&)>
+      open_spool_;  // empty: memory mode
   const std::function<core::Result<std::unique_ptr<transport::Transport>>(const platform::Clock&)>
       make_transport_;
   std::atomic<State> state_{State::New};
@@ -172,10 +243,12 @@ class Engine {
   Log log_;
   ControlQueue controls_;
   std::atomic<transport::Transport*> waker_{nullptr};  // set once the transport exists
+  std::atomic<SpoolWorker*> spool_waker_{nullptr};     // likewise
   intake::Intake intake_;
 
   mutable std::mutex mutex_;  // guards the registry, the settings and the order of controls
   core::WebhookRegistry registry_;
+  std::vector<std::function<core::Result<>()>> declarations_;  // before the start, of durable mode
   core::EngineSettings settings_;
   core::Random random_;
   core::UuidSource ids_;
@@ -183,8 +256,12 @@ class Engine {
   std::mutex life_mutex_;  // guards start and close against each other
   std::atomic<bool> is_abandoned_{false};
   std::unique_ptr<transport::Transport> transport_;
+  std::unique_ptr<spool::Spool> spool_;  // null: memory mode, or not started
+  std::unique_ptr<EventSource> events_;
+  std::unique_ptr<SpoolWorker> worker_;
   std::unique_ptr<Delivery> delivery_;
   platform::Thread thread_;
+  platform::Thread spool_thread_;
 };
 
 }  // namespace posthaste::engine

@@ -60,21 +60,36 @@ std::string canonical_path(const std::string& path) {
 
 }  // namespace
 
-Result<core::WebhookPtr> Engine::find_registered(std::string_view id) const {
-  const std::lock_guard lock(mutex_);
+// The caller holds the lock.
+Result<core::WebhookPtr> Engine::registered(std::string_view id) const {
   if (core::WebhookPtr webhook = registry_.find(id)) return webhook;
   return {ErrorCode::NotFound,
           "no webhook with id '" + std::string(id.substr(0, core::kWebhookIdMax)) + "'", "id"};
 }
 
+Result<core::WebhookPtr> Engine::find_registered(std::string_view id) const {
+  const std::lock_guard lock(mutex_);
+  return registered(id);
+}
+
 // The caller holds the lock.
 Result<> Engine::publish(core::RegistryChange change, bool drops_queued) {
   if (!change.is_change()) return {};
+  refresh_wanted();
+  if (!post(WebhookControl{std::move(change), drops_queued})) return closed();
+  return {};
+}
+
+void Engine::refresh_wanted() {
   const core::TypeSet types = registry_.wanted_types();
   for (size_t i = 0; i < types.size(); ++i) wanted_[i].store(types[i], std::memory_order_relaxed);
   is_anything_wanted_.store(types.any(), std::memory_order_relaxed);
-  if (!post(WebhookControl{std::move(change), drops_queued})) return closed();
-  return {};
+}
+
+// Before the start of durable mode a change is remembered besides, since the registry that it is
+// meant for is in the spool.
+void Engine::declare(std::function<Result<>()> change) {
+  if (open_spool_ && state_.load() == State::New) declarations_.push_back(std::move(change));
 }
 
 Result<> Engine::put(std::string_view id, const core::WebhookSpec& spec) {
@@ -85,6 +100,8 @@ Result<> Engine::put(std::string_view id, const core::WebhookSpec& spec) {
   auto draft = draft_webhook({catalogue_, settings_}, std::string(id),
                              known ? with_secrets_of(*known, spec) : spec, id);
   if (!draft) return draft.error();
+  declare(
+      [this, draft = *draft] { return publish(registry_.put(draft, clock_->wall_now()), false); });
   return publish(registry_.put(std::move(*draft), clock_->wall_now()), false);
 }
 
@@ -93,7 +110,11 @@ Result<> Engine::remove(std::string_view id, bool drops_queued) {
   const std::lock_guard lock(mutex_);
   auto change = registry_.remove(id);
   if (!change) return change.error();
-  store_->forget_webhook(id);
+  declare([this, id = std::string(id), drops_queued]() -> Result<> {
+    auto again = registry_.remove(id);
+    return again ? publish(std::move(*again), drops_queued) : Result<>(again.error());
+  });
+  store().forget_webhook(id);
   return publish(std::move(*change), drops_queued);
 }
 
@@ -102,6 +123,10 @@ Result<> Engine::set_paused(std::string_view id, bool is_paused) {
   const std::lock_guard lock(mutex_);
   auto change = registry_.set_paused(id, is_paused);
   if (!change) return change.error();
+  declare([this, id = std::string(id), is_paused]() -> Result<> {
+    auto again = registry_.set_paused(id, is_paused);
+    return again ? publish(std::move(*again), false) : Result<>(again.error());
+  });
   return publish(std::move(*change), false);
 }
 
@@ -255,7 +280,7 @@ Snapshot Engine::snapshot(const core::WebhookPtr& webhook) const {
   result.facts.id = webhook->id;
   result.facts.state = core::state_of(*webhook, clock_->now());
   result.facts.created = webhook->created;
-  const spool::WebhookHistory history = store_->history(webhook->id);
+  const spool::WebhookHistory history = store().history(webhook->id);
   result.facts.last_successful = history.last_successful;
   result.facts.last_failure = history.last_failure;
   return result;
@@ -287,6 +312,12 @@ Result<LoadSummary> Engine::load(const std::string& path) {
     if (!spec.name) draft->name = draft->target.substr(0, core::kWebhookNameMax);
     drafts.push_back(std::move(*draft));
   }
+  declare([this, file, drafts]() -> Result<> {
+    for (auto& change : registry_.reconcile(file, drafts, clock_->wall_now())) {
+      if (auto done = publish(std::move(change), false); !done) return done;
+    }
+    return {};
+  });
   LoadSummary summary;
   summary.unchanged_count = drafts.size();
   for (core::RegistryChange& change :

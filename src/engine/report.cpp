@@ -18,6 +18,10 @@ const char* report_kind_name(ReportKind kind) {
       return "overflow";
     case ReportKind::Log:
       return "log";
+    case ReportKind::DeadLettered:
+      return "dead_lettered";
+    case ReportKind::Spool:
+      return "spool";
   }
   return "?";
 }
@@ -34,6 +38,16 @@ const char* drop_reason_name(DropReason reason) {
       return "removed";
     case DropReason::Closed:
       return "closed";
+    case DropReason::Unreadable:
+      return "unreadable";
+    case DropReason::Salvaged:
+      return "salvaged";
+    case DropReason::DeadLetterQuota:
+      return "dead_letter_quota";
+    case DropReason::DeadLetterAge:
+      return "dead_letter_age";
+    case DropReason::Purged:
+      return "purged";
   }
   return "?";
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,11 +23,25 @@ enum class ReportKind : int32_t {
   Ticket = 5,
   Overflow = 6,
   Log = 7,
+  DeadLettered = 8,
+  Spool = 9,
 };
 const char* report_kind_name(ReportKind kind);  // lower case; "?" when unknown
 
 // Values equal POSTHASTE_REASON_*.
-enum class DropReason : int32_t { None = 0, Expired = 1, Quota = 2, Removed = 3, Closed = 4 };
+enum class DropReason : int32_t {
+  None = 0,
+  Expired = 1,
+  Quota = 2,
+  Removed = 3,
+  Closed = 4,
+  Unreadable = 5,
+  Salvaged = 6,
+  DeadLetterQuota = 7,
+  DeadLetterAge = 8,
+  Purged = 9,
+};
+inline constexpr size_t kDropReasonsCount = 10;
 const char* drop_reason_name(DropReason reason);
 
 // Why a verification failed; what posthaste_error_t shows.

@@ -57,8 +57,6 @@ class ReportQueue {
   uint64_t used_bytes() const;
 
  private:
-  static constexpr size_t kReasonsCount = static_cast<size_t>(DropReason::Closed) + 1;
-
   struct Waiting {
     uint64_t sequence = 0;
     uint64_t charge_bytes = 0;
@@ -96,7 +94,8 @@ class ReportQueue {
   std::deque<Waiting> tickets_;
   Drops drops_;  // one per webhook and reason
   std::unordered_map<std::string, Drops::iterator> drops_by_key_;
-  std::array<std::optional<Waiting>, kReasonsCount> totals_;  // drops of many webhooks, by reason
+  std::array<std::optional<Waiting>, kDropReasonsCount>
+      totals_;  // drops of many webhooks, by reason
 
   uint64_t lost_count_ = 0;   // since the last Overflow report
   int64_t lost_time_ms_ = 0;  // of the first of them

@@ -180,11 +180,10 @@ bool Intake::read(Range& out) const {
   return out.run.count > 0 || out.is_end;
 }
 
-void Intake::consumed(const Range& range) {
+void Intake::advance(const Range& range) {
   reading_index_ += range.run.count;
   if (!range.is_end) return;
-  Segment* const next = reading_->next();
-  std::exchange(reading_, next)->release();
+  reading_ = reading_->next();
   reading_index_ = 0;
 }
 

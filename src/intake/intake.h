@@ -20,9 +20,10 @@
 namespace posthaste::intake {
 
 // Purpose: hands records over in one order, bounded, without waiting. Ownership: owns all segments.
-// Threads: push and push_control any; read, advance, prepare_wait and end_wait the delivery thread
-// only. Invariants: if push A returned before push B began, A is read before B; memory in use stays
-// under max_bytes, but for one record that is larger than a segment and for controls.
+// Threads: push and push_control any; read, advance, prepare_wait and end_wait the one thread that
+// reads; references to segments belong to the delivery thread, which in durable mode is another.
+// Invariants: if push A returned before push B began, A is read before B; memory in use stays under
+// max_bytes, but for one record that is larger than a segment and for controls.
 class Intake {
  public:
   // wake: called (on a producer's thread) when the delivery thread should look; must not block.
@@ -63,9 +64,10 @@ class Intake {
     bool is_end = false;  // no record of this segment follows, and there is a next one
   };
   // The next published records, in order, at least one unless is_end; false when there is no news.
-  // The caller uses the range and then calls consumed(range).
+  // The caller then calls advance(range) to go on behind it. The records stay until the reader's
+  // reference to the segment is dropped, which at its end is up to the caller.
   bool read(Range& out) const;
-  void consumed(const Range& range);
+  void advance(const Range& range);
 
   // Before the delivery thread waits. With `wants_every_record` the next record wakes it, else only
   // a full segment. False when that is there already; then it does not wait.

@@ -38,6 +38,11 @@ core::Result<> FilePool::provide(uint64_t frames_bytes, Limit limit) {
   for (const SpareFile& spare : spares_) {
     if (spare.size_bytes >= needed) return {};
   }
+  // Of another size than wanted, or never reserved by a process that was killed: they would only
+  // take the places of others.
+  std::erase_if(spares_, [&](const SpareFile& spare) {
+    return spare.size_bytes < options_.file_bytes && remove(spare.path, spare.size_bytes);
+  });
   const uint64_t size_bytes = std::max(needed, options_.file_bytes);
   if (limit == Limit::Enforced && is_over_limit(size_bytes)) {
     remove_spares();

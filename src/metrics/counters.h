@@ -55,8 +55,8 @@ class ShardedCounter {
   std::array<Shard, kShards> shards_;
 };
 
-// Per webhook. Events routed to it end in delivered, dropped, or still in open, waiting or in
-// flight.
+// Per webhook. Events routed to it or replayed end in delivered, dropped or dead-lettered, or are
+// still in open, waiting or in flight.
 struct WebhookCounters {
   Counter events_routed;
   Counter events_delivered;
@@ -64,6 +64,12 @@ struct WebhookCounters {
   Counter events_dropped_quota;
   Counter events_dropped_removed;
   Counter events_dropped_closed;
+  Counter events_dropped_purged;
+  Counter events_dropped_unreadable;  // the spool could not give them back
+  Counter events_dead_lettered;
+  Counter batches_dead_lettered;
+  Counter events_replayed;  // dead letters that are batches again
+  Counter batches_replayed;
   Counter batches_sealed;
   Counter batches_delivered;
   Counter batches_dropped;
@@ -75,8 +81,11 @@ struct WebhookCounters {
   Counter open_bytes;
   Counter waiting_batches;  // sealed and not over, in flight included
   Counter waiting_events;
-  Counter waiting_memory_bytes;  // what it is charged with under webhook.max_waiting_bytes
-  Counter is_in_trouble;         // 1: its endpoint backs off
+  Counter spooled_bytes;            // bodies of its batches in the spool
+  Counter spool_quota_bytes;        // what it may have there
+  Counter sealed_bytes_per_second;  // smoothed
+  Counter waiting_memory_bytes;     // what it is charged with under webhook.max_waiting_bytes
+  Counter is_in_trouble;            // 1: its endpoint backs off
 };
 
 // Per engine.

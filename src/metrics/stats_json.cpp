@@ -1,6 +1,9 @@
 #include "metrics/stats_json.h"
 
+#include <algorithm>
+
 #include "json/writer.h"
+#include "metrics/rate_meter.h"
 
 namespace posthaste::metrics {
 namespace {
@@ -29,6 +32,15 @@ void write_requests(json::Writer& writer, const EngineCounters& counters,
   writer.end_object();
 }
 
+void write_outage(json::Writer& writer, const std::optional<core::Duration>& covered) {
+  writer.key("outage_covered_seconds");
+  if (covered) {
+    writer.int64(std::chrono::duration_cast<std::chrono::seconds>(*covered).count());
+  } else {
+    writer.null();
+  }
+}
+
 void write_memory(json::Writer& writer, const EngineCounters& counters,
                   const EngineGauges& gauges) {
   writer.key("intake").begin_object();
@@ -38,12 +50,39 @@ void write_memory(json::Writer& writer, const EngineCounters& counters,
   writer.key("waiting").begin_object();
   writer.uint64("memory_bytes", counters.waiting_memory_bytes.get());
   writer.uint64("max_bytes", gauges.waiting_max_bytes);
-  writer.key("outage_covered_seconds");
-  if (gauges.outage_covered) {
-    writer.int64(std::chrono::duration_cast<std::chrono::seconds>(*gauges.outage_covered).count());
+  write_outage(writer, gauges.outage_covered);
+  writer.end_object();
+}
+
+void write_sums(json::Writer& writer, const SpoolSums& sums) {
+  writer.begin_object();
+  writer.uint64("batches", sums.batches_count);
+  writer.uint64("events", sums.events_count);
+  writer.uint64("bytes", sums.size_bytes);
+  writer.end_object();
+}
+
+void write_spool(json::Writer& writer, const std::optional<SpoolGauges>& spool) {
+  writer.key("spool");
+  if (!spool) {
+    writer.null();
+    return;
+  }
+  writer.begin_object();
+  writer.string("directory", spool->directory);
+  writer.string("health", spool->health);
+  writer.uint64("disk_bytes", spool->disk_bytes);
+  writer.uint64("max_bytes", spool->max_bytes);
+  writer.uint64("journal_bytes", spool->journal_bytes);
+  writer.uint64("database_bytes", spool->database_bytes);
+  write_sums(writer.key("waiting"), spool->waiting);
+  writer.key("dead_letters");
+  if (spool->dead_letters) {
+    write_sums(writer, *spool->dead_letters);
   } else {
     writer.null();
   }
+  write_outage(writer, spool->outage_covered);
   writer.end_object();
 }
 
@@ -56,11 +95,18 @@ void write_webhook_results(json::Writer& writer, const WebhookCounters& counters
   writer.uint64("quota", counters.events_dropped_quota.get());
   writer.uint64("removed", counters.events_dropped_removed.get());
   writer.uint64("closed", counters.events_dropped_closed.get());
-  writer.end_object().end_object();
+  writer.uint64("purged", counters.events_dropped_purged.get());
+  writer.uint64("unreadable", counters.events_dropped_unreadable.get());
+  writer.end_object();
+  writer.uint64("dead_lettered", counters.events_dead_lettered.get());
+  writer.uint64("replayed", counters.events_replayed.get());
+  writer.end_object();
   writer.key("batches").begin_object();
   writer.uint64("sealed", counters.batches_sealed.get());
   writer.uint64("delivered", counters.batches_delivered.get());
   writer.uint64("dropped", counters.batches_dropped.get());
+  writer.uint64("dead_lettered", counters.batches_dead_lettered.get());
+  writer.uint64("replayed", counters.batches_replayed.get());
   writer.end_object();
   writer.uint64("bytes_delivered", counters.bytes_delivered.get());
   writer.key("attempts").begin_object();
@@ -82,7 +128,21 @@ void write_webhook_gauges(json::Writer& writer, const WebhookCounters& counters)
   writer.boolean("is_in_trouble", counters.is_in_trouble.get() != 0);
 }
 
+void write_webhook_spool(json::Writer& writer, const WebhookCounters& counters) {
+  writer.key("spool").begin_object();
+  writer.uint64("bytes", counters.spooled_bytes.get());
+  writer.uint64("max_bytes", counters.spool_quota_bytes.get());
+  write_outage(writer, spool_outage_covered(counters));
+  writer.end_object();
+}
+
 }  // namespace
+
+std::optional<core::Duration> spool_outage_covered(const WebhookCounters& counters) {
+  const uint64_t quota = counters.spool_quota_bytes.get();
+  return outage_covered(quota - std::min(quota, counters.spooled_bytes.get()),
+                        static_cast<double>(counters.sealed_bytes_per_second.get()));
+}
 
 std::string stats_json(const EngineCounters& counters, const EngineGauges& gauges,
                        const std::vector<WebhookStats>& webhooks) {
@@ -92,6 +152,7 @@ std::string stats_json(const EngineCounters& counters, const EngineGauges& gauge
   write_events(writer, counters);
   write_requests(writer, counters, gauges);
   write_memory(writer, counters, gauges);
+  write_spool(writer, gauges.spool);
   writer.key("webhooks").begin_array();
   for (const WebhookStats& webhook : webhooks) {
     writer.begin_object();
@@ -100,6 +161,7 @@ std::string stats_json(const EngineCounters& counters, const EngineGauges& gauge
     writer.string("state", webhook.state);
     write_webhook_results(writer, *webhook.counters);
     write_webhook_gauges(writer, *webhook.counters);
+    if (gauges.spool) write_webhook_spool(writer, *webhook.counters);
     writer.end_object();
   }
   writer.end_array().end_object();

@@ -14,6 +14,8 @@ CODE_SUFFIXES = {".c", ".cpp", ".h", ".hpp"}
 SIZED_SUFFIXES = CODE_SUFFIXES | {".py", ".sh", ".lua", ".js", ".cmake"}
 # Taken as they come from elsewhere.
 EXCLUDED = ("third_party/", "tests/gates/fixtures/")
+# One file by contract, however large the interface grows.
+UNSIZED = ("include/posthaste/posthaste.h",)
 # Put together from pieces, so that this file does not find itself.
 MARKS = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"]) + r")\b(?!\(#\d+\))")
 MACHINE_PATHS = re.compile("|".join("/" + name for name in
@@ -52,7 +54,8 @@ def check_text(files):
             lines = path.read_text().splitlines()
         except UnicodeDecodeError:
             continue
-        if path.suffix in SIZED_SUFFIXES and len(lines) > LINES_MAX:
+        is_sized = path.suffix in SIZED_SUFFIXES and not path.as_posix().endswith(UNSIZED)
+        if is_sized and len(lines) > LINES_MAX:
             problems.append(f"{path}: {len(lines)} lines, more than {LINES_MAX}")
         for number, line in enumerate(lines, 1):
             if MARKS.search(line):

@@ -13,7 +13,8 @@ import header
 
 # function or * -> parameters for which the header gives null a meaning.
 OPTIONAL = {
-    "*": {"error", "user_data", "out_consumed", "out_codes", "out_events", "out_bytes"},
+    "*": {"error", "user_data", "out_consumed", "out_codes", "out_events", "out_bytes", "out_batches",
+          "out_count"},
     "posthaste_new": {"conf"},
     "posthaste_conf_describe": {"key"},
     "posthaste_conf_set": {"value"},
@@ -28,6 +29,10 @@ OPTIONAL = {
     "posthaste_event_reset": {"type"},
     "posthaste_set_log": {"fn"},
     "posthaste_error_body": {"out_size"},
+    "posthaste_filter_set": {"value"},
+    "posthaste_waiting_list": {"filter"},
+    "posthaste_dead_letter_list": {"filter"},
+    "posthaste_retry_now": {"id"},
     # Null is the element of an open array; in an object it is an error of the builder.
     "posthaste_event_set": {"key"},
     "posthaste_event_set_text": {"key"},
@@ -53,14 +58,16 @@ VALID = {
     "posthaste_webhook_list_t*": "list", "const posthaste_webhook_list_t*": "list",
     "posthaste_event_t*": "event", "const posthaste_event_t*": "event",
     "posthaste_report_t*": "report", "const posthaste_report_t*": "report",
+    "posthaste_filter_t*": "filter", "const posthaste_filter_t*": "filter",
     "posthaste_text_t*": "text", "const posthaste_text_t*": "text",
     "posthaste_t**": "&made_engine", "posthaste_webhook_t**": "&made_webhook",
     "posthaste_webhook_list_t**": "&made_list", "posthaste_report_t**": "&made_report",
     "posthaste_text_t**": "&made_text", "uint64_t*": "&number", "size_t*": "&size", "int32_t*": "&code",
-    "posthaste_log_fn": "log_line", "void*": "&code",
-    "int32_t": "0", "int64_t": "0", "size_t": "2", "double": "0.0",
+    "posthaste_log_fn": "log_line", "posthaste_write_fn": "write_text", "void*": "&code",
+    "int32_t": "0", "int64_t": "0", "uint64_t": "0", "size_t": "2", "double": "0.0",
 }
-VALID_TEXTS = {"type": '"delivery"', "id": '"hook"', "payload": '"{}"', "record": '"{}"', "lines": '"{}"',
+VALID_TEXTS = {"type": '"delivery"', "id": '"hook"', "batch_id": '"batch"',
+               "payload": '"{}"', "record": '"{}"', "lines": '"{}"',
                "json": '"{}"', "key": '"rcpt_to"', "value": '"1"', "path": '"missing.json"',
                "event_class": '"custom_event"'}
 
@@ -75,6 +82,13 @@ static void log_line(int32_t level, const char* line, void* user_data) {
   (void)level;
   (void)line;
   (void)user_data;
+}
+
+static int32_t write_text(const char* data, size_t size, void* user_data) {
+  (void)data;
+  (void)size;
+  (void)user_data;
+  return 0;
 }
 
 static int is_nothing(const char* text) { return text == NULL || text[0] == '\\0'; }
@@ -110,6 +124,7 @@ int main(void) {
   posthaste_event_t* event = posthaste_event_new("delivery");
   posthaste_report_t* report = make_report();
   posthaste_report_t* made_report = NULL;
+  posthaste_filter_t* filter = posthaste_filter_new();
   posthaste_text_t* text = NULL;
   posthaste_text_t* made_text = NULL;
   guest_set_time_limit(60);
@@ -127,6 +142,7 @@ EPILOGUE = """\
   CHECK(made_engine == NULL && made_webhook == NULL && made_list == NULL);
   CHECK(made_report == NULL && made_text == NULL && number == 0);
   posthaste_report_free(report);
+  posthaste_filter_free(filter);
   posthaste_text_free(text);
   posthaste_webhook_list_free(list);
   posthaste_event_free(event);

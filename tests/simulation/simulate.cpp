@@ -9,12 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "core/crash_point.h"
 #include "core/deliberate_break.h"
 #include "simulation/world.h"
 
 namespace posthaste::core {
 Break chosen_break = Break::None;
-}
+void (*crash_point_hook)(const char*) = nullptr;
+}  // namespace posthaste::core
 
 namespace posthaste::simulation {
 namespace {

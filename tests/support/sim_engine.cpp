@@ -60,8 +60,8 @@ SimEngine::SimEngine(const core::EngineSettings& settings, uint64_t seed, SimObs
       log_(reports_, clock_),
       intake_(settings.intake_max_bytes, clock_, [this] { transport_.wake(); }),
       delivery_(std::make_unique<engine::Delivery>(
-          engine::Delivery::Parts{clock_, intake_, controls_, transport_, *store_, reports_, log_,
-                                  counters_, webhook_counters_},
+          engine::Delivery::Parts{clock_, intake_, events_, controls_, transport_, *store_, nullptr,
+                                  reports_, log_, counters_, webhook_counters_},
           settings, seed)) {
   // The lines about drops are what the observer sees of them, whatever log.level says.
   log_.set_sink(observer ? &SimEngine::on_log_line : nullptr, this);

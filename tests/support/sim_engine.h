@@ -123,6 +123,7 @@ class SimEngine {
   engine::ControlQueue controls_;
   uint64_t controls_posted_count_ = 0;
   intake::Intake intake_;
+  engine::IntakeSource events_{intake_};
   std::unique_ptr<engine::Delivery> delivery_;
   engine::Delivery::StepResult last_step_;
   std::vector<transport::Completion> completions_;

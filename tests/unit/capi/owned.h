@@ -17,6 +17,7 @@ struct FreeHandle {
   void operator()(posthaste_text_t* handle) const { posthaste_text_free(handle); }
   void operator()(posthaste_webhook_t* handle) const { posthaste_webhook_free(handle); }
   void operator()(posthaste_webhook_list_t* handle) const { posthaste_webhook_list_free(handle); }
+  void operator()(posthaste_filter_t* handle) const { posthaste_filter_free(handle); }
   void operator()(posthaste_event_t* handle) const { posthaste_event_free(handle); }
   void operator()(posthaste_report_t* handle) const { posthaste_report_free(handle); }
 };

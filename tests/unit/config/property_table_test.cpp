@@ -150,6 +150,8 @@ TEST_CASE("The defaults are those of the design", "[config][property_table]") {
       {"tls.verify", "on"},
       {"proxy", "none"},
       {"webhook.max_waiting_bytes", "64MiB"},
+      {"webhook.max_spool_bytes", "0B"},
+      {"dead_letter", "off"},
       {"event.max_bytes", "1MiB"},
       {"intake.max_bytes", "256MiB"},
       {"waiting.max_bytes", "256MiB"},
@@ -161,6 +163,19 @@ TEST_CASE("The defaults are those of the design", "[config][property_table]") {
       {"log.reports", "off"},
       {"attempts.max_age", "1d"},
       {"attempts.max_bytes", "4MiB"},
+      {"spool.dir", ""},
+      {"spool.max_bytes", "4GiB"},
+      {"spool.file_bytes", "64MiB"},
+      {"spool.sync", "full"},
+      {"spool.commit_interval", "20ms"},
+      {"spool.on_damage", "refuse"},
+      {"spool.group", ""},
+      {"spool.file_mode", "0600"},
+      {"role", "deliverer"},
+      {"producer.lock_timeout", "50ms"},
+      {"producer.max_bytes", "256MiB"},
+      {"dead_letter.max_bytes", "1GiB"},
+      {"dead_letter.max_age", "7d"},
       {"random.seed", "0"},
   };
   CHECK(properties().size() == std::size(defaults));
@@ -219,8 +234,8 @@ TEST_CASE("A retry schedule is none, momentum, or up to 64 durations", "[config]
 TEST_CASE("Report kinds are bits numbered as in the public header", "[config][property_table]") {
   // Bit n is POSTHASTE_REPORT_<n>; the numbers of the header never change.
   const std::pair<const char*, uint32_t> kinds[] = {
-      {"delivered", 1}, {"retrying", 2}, {"dropped", 3}, {"state", 4},
-      {"ticket", 5},    {"overflow", 6}, {"log", 7}};
+      {"delivered", 1}, {"retrying", 2}, {"dropped", 3},       {"state", 4}, {"ticket", 5},
+      {"overflow", 6},  {"log", 7},      {"dead_lettered", 8}, {"spool", 9}};
   EngineSettings settings;
   const auto kinds_of = [&settings](std::string_view text) {
     const auto value = parse_value(property("report.kinds"), text);

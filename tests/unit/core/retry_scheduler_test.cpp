@@ -439,3 +439,43 @@ TEST_CASE("A forgotten endpoint is asked no more", "[core][retry_scheduler]") {
   CHECK(harness.next() == nullptr);
   CHECK(harness.scheduler.next_deadline(harness.now) == kNever);
 }
+
+TEST_CASE("Retry now makes the probe due, and its failure lengthens the backoff as ever",
+          "[core][retry_scheduler]") {
+  SchedulerHarness harness;
+  Endpoint& endpoint = harness.endpoint();
+  const auto batches = harness.add(endpoint, 2);
+  CHECK(harness.attempt(*batches[0], kMute));
+  CHECK(harness.next() == nullptr);
+  harness.scheduler.retry_now(endpoint, harness.now);
+  Batch* const probe = harness.next();
+  REQUIRE(probe);
+  CHECK(probe->is_probe);
+  CHECK(harness.settle(*probe, kMute).next_try == harness.now + 2s);
+}
+
+TEST_CASE("Retry now makes every batch in trouble by itself due", "[core][retry_scheduler]") {
+  SchedulerHarness harness;
+  Endpoint& endpoint = harness.endpoint();
+  harness.settings.request_max_in_flight = 2;
+  const auto batches = harness.add(endpoint, 2);
+  for (Batch* batch : batches) CHECK(harness.attempt(*batch, kContent));
+  CHECK(harness.next() == nullptr);
+  harness.now += 10ms;
+  harness.scheduler.retry_now(endpoint, harness.now);
+  CHECK(std::set<Batch*>{harness.next(), harness.next()} ==
+        std::set<Batch*>(batches.begin(), batches.end()));
+}
+
+TEST_CASE("Retry now sends nothing of a paused webhook, but all of it at the resume",
+          "[core][retry_scheduler]") {
+  SchedulerHarness harness;
+  Endpoint& endpoint = harness.endpoint();
+  const auto batches = harness.add(endpoint, 1);
+  CHECK(harness.attempt(*batches[0], kMute));
+  harness.scheduler.hold(endpoint, true, harness.now);
+  harness.scheduler.retry_now(endpoint, harness.now);
+  CHECK(harness.next() == nullptr);
+  harness.scheduler.hold(endpoint, false, harness.now);
+  CHECK(harness.next() == batches[0]);
+}

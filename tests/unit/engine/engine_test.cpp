@@ -371,7 +371,7 @@ TEST_CASE("An open batch can be seen, and a flush empties it", "[engine]") {
 TEST_CASE("There is nothing to sync in memory mode", "[engine]") {
   Harness harness;
   REQUIRE(harness.engine.start());
-  CHECK(harness.engine.sync().code() == ErrorCode::State);
+  CHECK(harness.engine.sync(0).error.code == ErrorCode::State);
 }
 
 TEST_CASE("Close tells what it could not deliver", "[engine]") {

@@ -6,16 +6,18 @@
 using namespace posthaste::engine;
 
 TEST_CASE("Kinds and reasons are named like their constants in lower case", "[engine][report]") {
-  const char* const kinds[] = {"delivered", "retrying", "dropped", "state",
-                               "ticket",    "overflow", "log"};
+  const char* const kinds[] = {"delivered", "retrying", "dropped",       "state", "ticket",
+                               "overflow",  "log",      "dead_lettered", "spool"};
   int32_t value = 0;
   for (const char* name : kinds) {
     CHECK(report_kind_name(static_cast<ReportKind>(++value)) == std::string(name));
   }
   CHECK(report_kind_name(static_cast<ReportKind>(0)) == std::string("?"));
-  CHECK(report_kind_name(static_cast<ReportKind>(8)) == std::string("?"));
+  CHECK(report_kind_name(static_cast<ReportKind>(10)) == std::string("?"));
 
-  const char* const reasons[] = {"none", "expired", "quota", "removed", "closed"};
+  const char* const reasons[] = {
+      "none",     "expired",           "quota",           "removed", "closed", "unreadable",
+      "salvaged", "dead_letter_quota", "dead_letter_age", "purged"};
   value = 0;
   for (const char* name : reasons) {
     CHECK(drop_reason_name(static_cast<DropReason>(value++)) == std::string(name));

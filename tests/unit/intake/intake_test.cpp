@@ -45,7 +45,8 @@ struct Harness {
                             ? "<control>"
                             : std::string(range.segment->bytes() + entry.offset, entry.size));
       }
-      intake.consumed(range);
+      intake.advance(range);
+      if (range.is_end) range.segment->release();
     }
     return texts;
   }
@@ -82,7 +83,8 @@ TEST_CASE("A run of neighbouring records is one slice of memory", "[intake]") {
     const RecordEntry& entry = range.segment->entry(i);
     REQUIRE(entry.offset + entry.size == range.segment->entry(i + 1).offset);
   }
-  harness.intake.consumed(range);
+  harness.intake.advance(range);
+  if (range.is_end) range.segment->release();
 }
 
 TEST_CASE("A record keeps its type and the time it was pushed", "[intake]") {
@@ -139,7 +141,8 @@ TEST_CASE("A full segment ends and the next one goes on", "[intake]") {
     sequence = range.segment->sequence();
     count += range.run.count;
     CHECK(range.is_end == (sequence < 3));
-    harness.intake.consumed(range);
+    harness.intake.advance(range);
+    if (range.is_end) range.segment->release();
   }
   CHECK(count == 3 * kSegmentRecords);
 }
@@ -221,7 +224,8 @@ TEST_CASE("A segment that a batch refers to stays until the batch lets it go", "
   REQUIRE(harness.intake.read(range));
   BatchBody body;
   body.append(*range.segment, range.run);
-  harness.intake.consumed(range);
+  harness.intake.advance(range);
+  if (range.is_end) range.segment->release();
   for (int round = 0; round < 3; ++round) {
     harness.fill(1000);
     harness.read_all();

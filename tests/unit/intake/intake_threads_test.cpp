@@ -84,7 +84,8 @@ bool read_until(Intake& intake, uint64_t count, const Read& read) {
       read(*range.segment, range.segment->entry(i));
       ++done;
     }
-    intake.consumed(range);
+    intake.advance(range);
+    if (range.is_end) range.segment->release();
   }
   return true;
 }
@@ -259,7 +260,8 @@ TEST_CASE("What was accepted before the intake was shut is read, nothing else",
       Intake::Range range;
       if (intake.read(range)) {
         count += range.run.count;
-        intake.consumed(range);
+        intake.advance(range);
+        if (range.is_end) range.segment->release();
       } else {
         std::this_thread::yield();
       }
@@ -296,7 +298,8 @@ TEST_CASE("A reader that waits for records misses none", "[intake][threads]") {
     Intake::Range range;
     if (intake.read(range)) {
       count += range.run.count;
-      intake.consumed(range);
+      intake.advance(range);
+      if (range.is_end) range.segment->release();
       continue;
     }
     if (!intake.prepare_wait(true)) continue;

@@ -266,6 +266,17 @@ TEST_CASE("A released file is recycled under a new number and salt", "[journal][
   CHECK(frames_of(rig.system, rig.path(2)).size() == 1);
 }
 
+TEST_CASE("Spare files that a killed process never reserved go", "[journal][journal_recycle]") {
+  JournalRig rig;
+  rig.open();
+  for (const uint64_t number : {uint64_t{1}, uint64_t{2}}) {
+    REQUIRE(rig.system.open(rig.path(FileKind::Spare, number), OpenMode::Create, {}).ok());
+  }
+  rig.open();
+  rig.must_append("record");
+  CHECK(rig.system.paths() == std::vector<std::string>{rig.path(0)});
+}
+
 TEST_CASE("Only a few spare files are kept, and none when the disk is full",
           "[journal][journal_recycle]") {
   JournalRig rig;

@@ -138,7 +138,7 @@ std::string mutate(std::string text, std::mt19937& random) {
 
 // Bytes of stack that a function uses, from what it leaves behind in a stack of our own.
 size_t stack_use(void* (*function)(void*), void* argument) {
-  constexpr size_t kSize = 256 << 10;
+  constexpr size_t kSize = 2 << 20;  // ThreadSanitizer takes the better part of a megabyte
   constexpr unsigned char kPaint = 0xa5;
   const std::unique_ptr<unsigned char[]> memory(new unsigned char[kSize + 4096]);
   const size_t address = reinterpret_cast<size_t>(memory.get());

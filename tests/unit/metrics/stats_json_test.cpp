@@ -27,7 +27,7 @@ TEST_CASE("Statistics name every counter of the engine", "[metrics][stats_json]"
         R"("verifications":{"count":10,"failed":11},)"
         R"("intake":{"bytes":12,"max_bytes":13},)"
         R"("waiting":{"memory_bytes":14,"max_bytes":15,"outage_covered_seconds":16},)"
-        R"("webhooks":[]})");
+        R"("spool":null,"webhooks":[]})");
 }
 
 TEST_CASE("Statistics name every counter of each webhook", "[metrics][stats_json]") {
@@ -38,6 +38,12 @@ TEST_CASE("Statistics name every counter of each webhook", "[metrics][stats_json
   counters->events_dropped_quota.add(4);
   counters->events_dropped_removed.add(5);
   counters->events_dropped_closed.add(6);
+  counters->events_dropped_purged.add(18);
+  counters->events_dropped_unreadable.add(19);
+  counters->events_dead_lettered.add(20);
+  counters->events_replayed.add(21);
+  counters->batches_dead_lettered.add(22);
+  counters->batches_replayed.add(23);
   counters->batches_sealed.add(7);
   counters->batches_delivered.add(8);
   counters->batches_dropped.add(9);
@@ -59,8 +65,10 @@ TEST_CASE("Statistics name every counter of each webhook", "[metrics][stats_json
   const std::string first =
       R"("webhooks":[{"id":"a","name":"say \"hi\"","state":"active",)"
       R"("events":{"routed":1,"delivered":2,)"
-      R"("dropped":{"expired":3,"quota":4,"removed":5,"closed":6}},)"
-      R"("batches":{"sealed":7,"delivered":8,"dropped":9},"bytes_delivered":10,)"
+      R"("dropped":{"expired":3,"quota":4,"removed":5,"closed":6,"purged":18,)"
+      R"("unreadable":19},"dead_lettered":20,"replayed":21},)"
+      R"("batches":{"sealed":7,"delivered":8,"dropped":9,"dead_lettered":22,"replayed":23},)"
+      R"("bytes_delivered":10,)"
       R"("attempts":{"count":11,"failed":12},"open":{"events":13,"bytes":14},)"
       R"("waiting":{"batches":15,"events":16,"memory_bytes":17},"is_in_trouble":true},)";
   CHECK(webhooks.substr(0, first.size()) == first);
@@ -70,4 +78,28 @@ TEST_CASE("Statistics name every counter of each webhook", "[metrics][stats_json
 TEST_CASE("Without a rate the covered outage is null", "[metrics][stats_json]") {
   const std::string text = stats_json(EngineCounters{}, {}, {});
   CHECK(text.find(R"("outage_covered_seconds":null)") != std::string::npos);
+}
+
+TEST_CASE("Statistics tell how full the spool is, and each webhook's part of it",
+          "[metrics][stats_json]") {
+  const auto counters = std::make_shared<WebhookCounters>();
+  counters->spooled_bytes.set(400);
+  counters->spool_quota_bytes.set(1000);
+  counters->sealed_bytes_per_second.set(20);
+  EngineGauges gauges;
+  gauges.spool =
+      SpoolGauges{"/var/spool/hooks", "ok", 1, 2, 3, 4, {5, 6, 7}, SpoolSums{8, 9, 10}, 12s};
+  const std::string text = stats_json(EngineCounters{}, gauges, {{"a", "a", "active", counters}});
+  CHECK_THAT(text, Catch::Contains(R"("spool":{"directory":"/var/spool/hooks","health":"ok",)"
+                                   R"("disk_bytes":1,"max_bytes":2,"journal_bytes":3,)"
+                                   R"("database_bytes":4,)"
+                                   R"("waiting":{"batches":5,"events":6,"bytes":7},)"
+                                   R"("dead_letters":{"batches":8,"events":9,"bytes":10},)"
+                                   R"("outage_covered_seconds":12})"));
+  CHECK_THAT(text, Catch::Contains(
+                       R"("spool":{"bytes":400,"max_bytes":1000,"outage_covered_seconds":30})"));
+  gauges.spool->dead_letters.reset();
+  gauges.spool->outage_covered.reset();
+  CHECK_THAT(stats_json(EngineCounters{}, gauges, {}),
+             Catch::Contains(R"("dead_letters":null,"outage_covered_seconds":null})"));
 }

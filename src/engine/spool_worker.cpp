@@ -1,0 +1,342 @@
+#include "engine/spool_worker.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/crash_point.h"
+#include "core/deliberate_break.h"
+
+namespace posthaste::engine {
+
+// The store numbers its own reasons as the reports do.
+static_assert(spool::kLossUnreadable == static_cast<int32_t>(DropReason::Unreadable));
+static_assert(spool::kLossSalvaged == static_cast<int32_t>(DropReason::Salvaged));
+static_assert(spool::kLossDeadLetterQuota == static_cast<int32_t>(DropReason::DeadLetterQuota));
+static_assert(spool::kLossDeadLetterAge == static_cast<int32_t>(DropReason::DeadLetterAge));
+
+using core::ErrorCode;
+
+namespace {
+
+// Records of one group commit: beyond this, syncing more at once is no faster.
+constexpr uint64_t kGroupBytes = uint64_t{4} << 20;
+// Enough to sync before the interval is over.
+constexpr uint64_t kEnoughBytes = uint64_t{1} << 20;
+// Records from before a restart that may wait for the delivery thread.
+constexpr uint64_t kRecoveredBytes = uint64_t{16} << 20;
+
+constexpr core::Duration kRetryEvery = std::chrono::milliseconds(100);
+constexpr core::Duration kUnsecuredAfter = std::chrono::seconds(5);
+// Outcomes are written lazily; the worst case is the same batch again.
+constexpr core::Duration kLazyCommit = std::chrono::milliseconds(200);
+constexpr core::Duration kMaintainEvery = std::chrono::seconds(1);
+// Producers are noticed within a second; a look at their files takes microseconds.
+constexpr core::Duration kLookEvery = std::chrono::milliseconds(200);
+constexpr core::Duration kLookForFirstEvery = std::chrono::milliseconds(500);
+
+uint64_t size_of(const EventRange& range) {
+  if (range.run.count == 0) return 0;
+  const core::RecordEntry& first = range.block->entry(range.run.first);
+  const core::RecordEntry& last = range.block->entry(range.run.first + range.run.count - 1);
+  return last.offset + last.size - first.offset;
+}
+
+class Body final : public StoredBody {
+ public:
+  explicit Body(std::unique_ptr<spool::BodyReader> reader) : reader_(std::move(reader)) {}
+
+  size_t read(uint64_t offset, char* out, size_t room) override {
+    if (!reader_) return 0;
+    auto size = reader_->read(offset, out, room);
+    return size ? *size : 0;
+  }
+
+ private:
+  std::unique_ptr<spool::BodyReader> reader_;  // null: there is none
+};
+
+}  // namespace
+
+Report report_of(const spool::Loss& loss, core::WallTime now) {
+  Report report;
+  report.kind = ReportKind::Dropped;
+  report.webhook_id = loss.webhook_id;
+  report.reason = static_cast<DropReason>(loss.reason);
+  report.message = drop_reason_name(report.reason);
+  report.events_count = loss.events_count;
+  report.count = loss.batches_count;
+  report.time_ms = core::unix_ms(now);
+  return report;
+}
+
+spool::Loss loss_of(const Report& report) {
+  return {report.webhook_id, static_cast<int32_t>(report.reason), report.events_count,
+          report.count};
+}
+
+SpoolWorker::SpoolWorker(const Parts& parts, const core::EngineSettings& settings)
+    : SpoolLink(parts.spool.store()),
+      spool_(parts.spool),
+      intake_(parts.intake),
+      hand_over_(parts.hand_over),
+      reports_(parts.reports),
+      log_(parts.log),
+      clock_(parts.clock),
+      wake_delivery_(parts.wake_delivery),
+      commit_interval_(settings.spool_commit_interval) {}
+
+core::Instant SpoolWorker::step() {
+  now_ = clock_.now();
+  if (is_recovering_) {
+    is_recovering_ = recover();
+    if (is_recovering_) return now_ + kRetryEvery;
+  }
+  if (now_ >= retry_at_ || is_hurried_.load()) {
+    has_failed_ = false;
+    take_records();
+    take_produced();
+    hand_on();
+    commit();
+    if (!has_failed_) note_success();
+    if (!is_finished_ && appended_.empty() && intake_.is_drained()) {
+      is_finished_ = true;
+      hand_over_.finish();
+      wake_delivery_();
+    }
+  }
+  if (now_ - maintained_at_ >= kMaintainEvery) maintain();
+
+  core::Instant next = maintained_at_ + kMaintainEvery;
+  if (takes_produced()) next = std::min(next, looked_at_ + look_interval());
+  if (!appended_.empty()) next = std::min(next, appended_since_ + commit_interval_);
+  if (store().has_work()) next = std::min(next, committed_at_ + kLazyCommit);
+  if (has_more_ || (store().is_urgent() && retry_at_ <= now_)) next = now_;
+  return std::max(next, retry_at_);
+}
+
+void SpoolWorker::run() {
+  for (;;) {
+    const core::Instant next = step();
+    if (is_stopping_.load()) {
+      const bool is_done = intake_.is_drained() && appended_.empty() && !store().has_work();
+      if (is_done || health() != ErrorCode::Ok) return;
+      continue;
+    }
+    const bool is_idle = appended_.empty() && !has_more_;
+    const bool may_wait = retry_at_ > now_ || intake_.prepare_wait(is_idle);
+    const core::Duration left = std::max(next - clock_.now(), core::Duration::zero());
+    {
+      std::unique_lock lock(mutex_);
+      if (may_wait) woken_.wait_for(lock, left, [this] { return is_woken_; });
+      is_woken_ = false;
+    }
+    intake_.end_wait();
+  }
+}
+
+void SpoolWorker::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_woken_ = true;
+  }
+  woken_.notify_one();
+}
+
+void SpoolWorker::begin_sync() {
+  syncs_count_.fetch_add(1);
+  wake();
+}
+
+void SpoolWorker::hurry() {
+  is_hurried_.store(true);
+  wake();
+}
+
+void SpoolWorker::stop() {
+  is_stopping_.store(true);
+  hurry();
+}
+
+// Hands over what the journal had at the start, before anything new. True while there is more.
+bool SpoolWorker::recover() {
+  std::vector<EventRange> ranges;
+  bool has_more = true;
+  while (has_more && hand_over_.waiting_bytes() < kRecoveredBytes && ranges.size() < 64) {
+    auto found = spool_.next_recovered(now_);
+    if (!found) {
+      note_failure(found.error());
+      return true;
+    }
+    has_more = found->has_value();
+    if (has_more) ranges.push_back({(*found)->block, (*found)->run, true});
+  }
+  core::crash_point("engine: records recovered");
+  const bool is_news = !ranges.empty();
+  hand_over_.put(std::move(ranges));
+  if (is_news) wake_delivery_();
+  return has_more;
+}
+
+bool SpoolWorker::has_given_up() const {
+  const bool is_over = now_ - failing_since_.load() >= kUnsecuredAfter;
+  return is_hurried_.load() || (is_over && health_.load() != ErrorCode::SpoolFull);
+}
+
+void SpoolWorker::take_records() {
+  intake::Intake::Range range;
+  has_more_ = false;
+  while (intake_.read(range)) {
+    if (appended_bytes_ >= kGroupBytes) {
+      has_more_ = true;
+      return;
+    }
+    EventRange taken{range.segment, range.run, range.is_end};
+    if (!append(taken)) return;
+    note_appended(taken);
+    intake_.advance(range);
+  }
+}
+
+void SpoolWorker::note_appended(const EventRange& range) {
+  if (appended_.empty()) appended_since_ = now_;
+  appended_bytes_ += size_of(range);
+  appended_.push_back(range);
+}
+
+// Copies what producers in other processes wrote. What cannot be copied now waits in their files.
+void SpoolWorker::take_produced() {
+  if (!takes_produced() || has_failed_) return;
+  if (now_ - looked_at_ >= look_interval()) {
+    looked_at_ = now_;
+    spool_.look_for_produced();
+  }
+  while (hand_over_.waiting_bytes() < kRecoveredBytes) {
+    if (appended_bytes_ >= kGroupBytes) {
+      has_more_ = true;
+      break;
+    }
+    auto found = spool_.next_produced(now_);
+    if (!found) note_failure(found.error());
+    if (!found || !found->has_value()) break;
+    note_appended({(*found)->block, (*found)->run, true});
+  }
+  // What was passed over needs no hand-on.
+  if (appended_.empty()) {
+    if (auto done = spool_.mark_copied(); !done) note_failure(done.error());
+  }
+  for (std::string& remark : spool_.take_produced_remarks())
+    report(LogLevel::Warning, std::move(remark));
+}
+
+// What comes while the engine closes is for its next start.
+bool SpoolWorker::takes_produced() const {
+  return !is_hurried_.load() && !is_finished_;
+}
+
+core::Duration SpoolWorker::look_interval() const {
+  return spool_.has_producers() ? kLookEvery : kLookForFirstEvery;
+}
+
+// False: the journal cannot take it now, and it is worth waiting.
+bool SpoolWorker::append(EventRange& range) {
+  range.run.position = spool_.end();
+  if (size_of(range) == 0) return true;
+  auto position = spool_.append(*range.block, range.run);
+  if (position) {
+    range.run.position = *position;
+    core::crash_point("engine: records appended");
+    return true;
+  }
+  note_failure(position.error());
+  range.run.position = 0;
+  return has_given_up();
+}
+
+// Syncs what was appended, when it is time, and passes it on.
+void SpoolWorker::hand_on() {
+  if (appended_.empty()) return;
+  const bool is_due = is_in_a_hurry() || appended_bytes_ >= kEnoughBytes ||
+                      now_ - appended_since_ >= commit_interval_;
+  if (!is_due) return;
+  core::crash_point("engine: before the journal is synced");
+  if (auto done = spool_.sync_journal(); !done) {
+    note_failure(done.error());
+    if (!has_given_up()) return;
+    for (EventRange& range : appended_) range.run.position = 0;
+  }
+  core::crash_point("engine: journal synced");
+  if (auto done = spool_.mark_copied(); !done) {
+    note_failure(done.error());
+    if (!has_given_up()) return;
+  }
+  hand_over_.put(std::exchange(appended_, {}));
+  appended_bytes_ = 0;
+  wake_delivery_();
+}
+
+void SpoolWorker::commit() {
+  if (!store().has_work()) return;
+  const bool is_due = store().is_urgent() || is_in_a_hurry() || now_ - committed_at_ >= kLazyCommit;
+  if (!is_due) return;
+  auto done = spool_.commit();
+  committed_at_ = now_;
+  if (!done) {
+    note_failure(done.error());
+  } else {
+    report_losses(done->losses);
+    if (done->checkpoint.code != ErrorCode::Ok) note_failure(done->checkpoint);
+  }
+  wake_delivery_();
+}
+
+void SpoolWorker::maintain() {
+  maintained_at_ = now_;
+  auto done = spool_.maintain(clock_.wall_now());
+  if (!done) {
+    report(LogLevel::Warning, done.error().message);
+    return;
+  }
+  report_losses(done->losses);
+}
+
+void SpoolWorker::note_failure(const core::Error& error) {
+  has_failed_ = true;
+  retry_at_ = now_ + kRetryEvery;
+  const bool is_new = failing_since_.load() == core::kNever;
+  if (is_new) failing_since_.store(now_);
+  const ErrorCode code =
+      error.code == ErrorCode::SpoolFull ? ErrorCode::SpoolFull : ErrorCode::SpoolIo;
+  if (!is_new && health_.load() == code) return;
+  health_.store(code);
+  report(LogLevel::Error, "the spool cannot be written: " + error.message);
+  wake_delivery_();
+}
+
+void SpoolWorker::note_success() {
+  if (failing_since_.load() == core::kNever) return;
+  failing_since_.store(core::kNever);
+  health_.store(ErrorCode::Ok);
+  report(LogLevel::Info, "the spool can be written again");
+}
+
+void SpoolWorker::report_losses(const std::vector<spool::Loss>& losses) {
+  for (const spool::Loss& loss : losses) reports_.push(report_of(loss, clock_.wall_now()));
+}
+
+void SpoolWorker::report(LogLevel level, std::string message) {
+  if (log_.is_on(level)) log_.write(level, message, {}, {});
+  Report report;
+  report.kind = ReportKind::Spool;
+  report.message = std::move(message);
+  report.time_ms = core::unix_ms(clock_.wall_now());
+  reports_.push(std::move(report));
+}
+
+std::unique_ptr<StoredBody> SpoolWorker::open_body(uint64_t sequence) {
+  auto reader = spool_.open_body(sequence);
+  return std::make_unique<Body>(reader ? std::move(*reader) : nullptr);
+}
+
+}  // namespace posthaste::engine

@@ -1,0 +1,152 @@
+// The spool as a whole: journal and store of one directory, opened together and kept in step. The
+// composition root opens it, the engine's spool thread drives it, deliveries and queries read
+// bodies from it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/event_catalogue.h"
+#include "core/record_block.h"
+#include "core/result.h"
+#include "core/settings.h"
+#include "core/time.h"
+#include "journal/directory_lock.h"
+#include "journal/file_system.h"
+#include "journal/journal.h"
+#include "spool/ballast.h"
+#include "spool/producer_intake.h"
+#include "spool/store.h"
+
+namespace posthaste::spool {
+
+struct SpoolOptions {
+  std::string directory;
+  uint64_t max_bytes = uint64_t{4} << 30;
+  uint64_t file_bytes = uint64_t{64} << 20;
+  core::SpoolSync sync = core::SpoolSync::Full;
+  core::DamagePolicy on_damage = core::DamagePolicy::Refuse;
+  std::string group;
+  uint32_t file_mode = 0600;
+  core::Duration attempts_max_age = std::chrono::hours(24);
+  uint64_t attempts_max_bytes = 4u << 20;
+  core::Duration dead_letters_max_age = std::chrono::hours(24 * 7);
+  uint64_t dead_letters_max_bytes = uint64_t{1} << 30;
+};
+
+SpoolOptions spool_options(const core::EngineSettings& settings);
+
+// Reads the body of a batch or a dead letter that is on disk. Ownership: pins journal files; refers
+// to the spool. Threads: one at a time. Holds one frame at most.
+class BodyReader {
+ public:
+  virtual ~BodyReader() = default;
+  virtual uint64_t size_bytes() const = 0;
+  // Up to `room` bytes of the body, brackets included, from `offset` on; less only at the end.
+  virtual core::Result<size_t> read(uint64_t offset, char* out, size_t room) = 0;
+};
+
+// Purpose: the one owner of a spool directory. Ownership: owns lock, journal and store; refers to
+// the file system. Threads: open_body, disk_bytes, store (as it says) and set_low_written any,
+// everything else the spool thread, or the one that starts it before it runs. Invariants: a journal
+// file is used again only when neither a live batch nor the written cursor needs it.
+class Spool {
+ public:
+  // Remarks: one line for each thing that was damaged and what became of it; losses are in the
+  // store.
+  static core::Result<std::unique_ptr<Spool>> open(journal::FileSystem& file_system,
+                                                   const SpoolOptions& options,
+                                                   std::function<uint64_t()> random,
+                                                   core::WallTime now,
+                                                   std::vector<std::string>& remarks);
+  ~Spool();
+
+  DurableStore& store() { return *store_; }
+  const RecoveredState& recovered() const { return recovered_; }
+
+  // Gives every event type its number on disk. Before append and next_recovered. The catalogue
+  // outlives the spool.
+  core::Result<> define_types(const core::EventCatalogue& catalogue);
+
+  // The records from before the restart that may not be in batches, in order; null at the end. The
+  // caller has the one reference to the block. Before the first append.
+  struct Recovered {
+    core::RecordBlock* block = nullptr;
+    core::RecordRun run;
+  };
+  core::Result<std::optional<Recovered>> next_recovered(core::Instant now);
+
+  // Writes a run's records to the journal; its place there. Nothing is in it after a failure.
+  core::Result<core::StreamPosition> append(const core::RecordBlock& block,
+                                            const core::RecordRun& run);
+  core::Result<> sync_journal();
+
+  // Looks for records of producers in other processes, and gives their files back.
+  void look_for_produced() { producers_->look(); }
+  // Copies the next of them into the journal; none: nothing is left. The caller has the one
+  // reference to the block. Nothing is copied after a failure.
+  core::Result<std::optional<Recovered>> next_produced(core::Instant now);
+  // After sync_journal, before the copies are handed on: a crash later does not copy them again.
+  core::Result<> mark_copied();
+  bool has_producers() const { return producers_->has_files(); }
+  // A line for each thing of theirs that is damaged, cannot be read or has a type that is not
+  // known.
+  std::vector<std::string> take_produced_remarks() { return producers_->take_remarks(); }
+  core::StreamPosition end() const { return journal_->end(); }
+
+  // One transaction of what is queued in the store; gives up the ballast for it when the disk is
+  // full.
+  core::Result<CommitOutcome> commit();
+  // What is due once in a while: files are given back, long waits moved, the ballast renewed.
+  core::Result<CommitOutcome> maintain(core::WallTime now);
+  // The cursor up to which everything is in batches is on disk.
+  void set_low_written(core::StreamPosition low) { low_written_.store(low); }
+
+  core::Result<std::unique_ptr<BodyReader>> open_body(uint64_t sequence) const;
+  // Of all files, without what is free in the database.
+  uint64_t disk_bytes() const;
+  void set_max_bytes(uint64_t max_bytes) { max_bytes_.store(max_bytes); }
+
+ private:
+  class Records;
+
+  Spool(journal::FileSystem& file_system, const SpoolOptions& options,
+        const journal::FileAccess& access);
+
+  core::Result<> open_store(core::WallTime now, std::vector<std::string>& remarks);
+  core::Result<> open_journal(std::function<uint64_t()> random, std::vector<std::string>& remarks);
+  core::EventTypeId type_of(std::string_view name);
+  core::Result<> release_files();
+  core::Result<> move_oldest();
+
+  journal::FileSystem& file_system_;
+  const SpoolOptions options_;
+  const journal::FileAccess access_;
+  std::unique_ptr<journal::DirectoryLock> lock_;
+  std::unique_ptr<DurableStore> store_;
+  std::unique_ptr<journal::Journal> journal_;
+  std::unique_ptr<Records> records_;
+  std::unique_ptr<ProducerIntake> producers_;
+  const core::EventCatalogue* catalogue_ = nullptr;
+  std::set<std::string, std::less<>> unknown_types_;  // that were remarked
+  bool is_journal_synced_ = true;
+  Ballast ballast_;
+  RecoveredState recovered_;
+  std::optional<journal::RecoveryReader> recovery_;
+  std::vector<uint16_t> disk_types_;            // by type of the catalogue
+  std::vector<core::EventTypeId> event_types_;  // by number on disk
+  std::vector<std::string_view> pieces_;
+  std::vector<journal::IndexEntry> index_;
+  std::atomic<core::StreamPosition> low_written_{0};
+  std::atomic<uint64_t> max_bytes_;
+};
+
+}  // namespace posthaste::spool
