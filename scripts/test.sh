@@ -36,10 +36,11 @@ install_missing_packages build test
 if $is_long; then
   configure_and_build "$preset"
   run_tests "$preset"
-  for sanitized in asan-ubsan tsan; do
-    configure_and_build "$sanitized"
-    run_tests "$sanitized" --label-exclude long
-  done
+  configure_and_build asan-ubsan
+  run_tests asan-ubsan --label-exclude long
+  # The simulation has one thread.
+  configure_and_build tsan
+  run_tests tsan --label-exclude 'long|simulation'
 else
   configure_and_build "$preset"
   run_tests "$preset" --label-exclude long
