@@ -264,7 +264,9 @@ constexpr Property kProperties[] = {
          "Disk for events of producers that the delivering engine has not taken yet; beyond it a "
          "push answers queue full. One event may have a sixteenth."),
     size("dead_letter.max_bytes", kIn<&EngineSettings::dead_letter_max_bytes>, 0, kTiB,
-         Change::Live, "Disk for dead letters; beyond it the oldest are given up."),
+         Change::Live,
+         "Disk for dead letters, at most a quarter of spool.max_bytes; beyond it the oldest are "
+         "given up."),
     duration("dead_letter.max_age", kIn<&EngineSettings::dead_letter_max_age>, kSecond, 365 * kDay,
              Change::Live, "How long a dead letter is kept."),
     count("random.seed", kIn<&EngineSettings::random_seed>, 0, std::numeric_limits<uint64_t>::max(),

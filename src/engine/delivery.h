@@ -161,6 +161,7 @@ class Delivery {
   void write_cursor();
   uint64_t spool_quota(const Record& record) const;
   void enforce_spool_quotas();
+  bool is_space_known();
   void report_spool(const Record& record, const core::Batch& batch, const char* message);
   bool leave_to_spool() const;
 
@@ -232,7 +233,8 @@ class Delivery {
   core::StreamPosition written_low_ = 0;  // what was last written of it
   uint64_t low_operation_ = 0;            // that wrote it; 0: it is on disk
   core::Instant cursor_due_{};
-  core::Instant quota_due_{};
+  uint64_t quota_operation_ = 0;  // that gave up a batch for want of space; 0: none since a look
+  uint64_t quota_look_ = 0;       // when the next look at the space makes sense
   core::Instant meters_due_{};
   uint64_t last_operation_ = 0;        // of the store, queued by this thread
   uint64_t last_sequence_ = 0;         // of the batch sealed last

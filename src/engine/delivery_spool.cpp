@@ -266,9 +266,7 @@ void Delivery::enforce_spool_quotas() {
       if (!drop_oldest(*record)) break;
     }
   }
-  if (now_ < quota_due_ || spool_->disk_bytes() <= settings_.spool_max_bytes) return;
-  // What is given up frees its space with the next commits, so that is waited for.
-  quota_due_ = now_ + std::chrono::milliseconds(200);
+  if (!is_space_known() || spool_->disk_bytes() <= settings_.spool_max_bytes) return;
   Record* most = nullptr;
   for (const auto& [generation, record] : records_) {
     if (!oldest_waiting(*record)) continue;
@@ -280,7 +278,22 @@ void Delivery::enforce_spool_quotas() {
     if (!oldest) break;
     excess -= std::min(excess, oldest->body.size_bytes());
     drop_oldest(*most);
+    quota_operation_ = last_operation_;
   }
+}
+
+// What was given up frees its space when that is committed and the spool was tidied up after it;
+// until then the files tell nothing new, and more would be given up for the same excess.
+bool Delivery::is_space_known() {
+  // The last run may have left much that nobody needs.
+  if (spool_->maintained_count() < 2) return false;
+  if (quota_operation_ == 0) return true;
+  if (spool_->store().committed() < quota_operation_) return false;
+  // One tidying may be under way that began before the commit.
+  if (quota_look_ == 0) quota_look_ = spool_->maintained_count() + 2;
+  if (spool_->maintained_count() < quota_look_) return false;
+  quota_operation_ = quota_look_ = 0;
+  return true;
 }
 
 // ---- Closing

@@ -258,7 +258,7 @@ Result<> Engine::apply_settings(core::EngineSettings next) {
   if (worker_) {
     worker_->set_max_bytes(settings_.spool_max_bytes);
     spool_->store().set_dead_letter_limits(settings_.dead_letter_max_age,
-                                           settings_.dead_letter_max_bytes);
+                                           spool::dead_letters_max_bytes(settings_));
   }
   if (state_.load() != State::New && !post(SettingsControl{settings_})) {
     return {ErrorCode::State, "the engine is closed"};

@@ -36,6 +36,8 @@ class SpoolLink {
   // Of all files of the spool, without what is free in them.
   virtual uint64_t disk_bytes() const = 0;
   virtual void set_max_bytes(uint64_t max_bytes) = 0;
+  // How often files that nobody needs were given back.
+  virtual uint64_t maintained_count() const = 0;
   // Recovery would start at `low` now: journal files before it may be given back.
   virtual void cursor_written(core::StreamPosition low) = 0;
   // There is something to commit.

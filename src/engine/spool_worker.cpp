@@ -32,6 +32,7 @@ constexpr core::Duration kUnsecuredAfter = std::chrono::seconds(5);
 // Outcomes are written lazily; the worst case is the same batch again.
 constexpr core::Duration kLazyCommit = std::chrono::milliseconds(200);
 constexpr core::Duration kMaintainEvery = std::chrono::seconds(1);
+constexpr core::Duration kMaintainSoon = std::chrono::milliseconds(100);
 // Producers are noticed within a second; a look at their files takes microseconds.
 constexpr core::Duration kLookEvery = std::chrono::milliseconds(200);
 constexpr core::Duration kLookForFirstEvery = std::chrono::milliseconds(500);
@@ -85,7 +86,8 @@ SpoolWorker::SpoolWorker(const Parts& parts, const core::EngineSettings& setting
       log_(parts.log),
       clock_(parts.clock),
       wake_delivery_(parts.wake_delivery),
-      commit_interval_(settings.spool_commit_interval) {}
+      commit_interval_(settings.spool_commit_interval),
+      max_bytes_(settings.spool_max_bytes) {}
 
 core::Instant SpoolWorker::step() {
   now_ = clock_.now();
@@ -106,9 +108,9 @@ core::Instant SpoolWorker::step() {
       wake_delivery_();
     }
   }
-  if (now_ - maintained_at_ >= kMaintainEvery) maintain();
+  if (now_ - maintained_at_ >= maintain_every()) maintain();
 
-  core::Instant next = maintained_at_ + kMaintainEvery;
+  core::Instant next = maintained_at_ + maintain_every();
   if (takes_produced()) next = std::min(next, looked_at_ + look_interval());
   if (!appended_.empty()) next = std::min(next, appended_since_ + commit_interval_);
   if (store().has_work()) next = std::min(next, committed_at_ + kLazyCommit);
@@ -299,6 +301,17 @@ void SpoolWorker::maintain() {
     return;
   }
   report_losses(done->losses);
+  maintained_count_.fetch_add(1);
+  if (is_over()) wake_delivery_();
+}
+
+bool SpoolWorker::is_over() const {
+  return spool_.disk_bytes() > max_bytes_.load();
+}
+
+// Space that is wanted is looked for more often.
+core::Duration SpoolWorker::maintain_every() const {
+  return is_over() ? kMaintainSoon : kMaintainEvery;
 }
 
 void SpoolWorker::note_failure(const core::Error& error) {

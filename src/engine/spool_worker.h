@@ -61,8 +61,12 @@ class SpoolWorker final : public SpoolLink {
   core::Instant failing_since() const override { return failing_since_.load(); }
   core::ErrorCode health() const override { return health_.load(); }
   uint64_t disk_bytes() const override { return spool_.disk_bytes(); }
+  uint64_t maintained_count() const override { return maintained_count_.load(); }
   void cursor_written(core::StreamPosition low) override { spool_.set_low_written(low); }
-  void set_max_bytes(uint64_t max_bytes) override { spool_.set_max_bytes(max_bytes); }
+  void set_max_bytes(uint64_t max_bytes) override {
+    max_bytes_.store(max_bytes);
+    spool_.set_max_bytes(max_bytes);
+  }
 
  private:
   bool recover();
@@ -90,8 +94,13 @@ class SpoolWorker final : public SpoolLink {
   const platform::Clock& clock_;
   const std::function<void()> wake_delivery_;
   const core::Duration commit_interval_;
+  std::atomic<uint64_t> max_bytes_;
+
+  bool is_over() const;
+  core::Duration maintain_every() const;
 
   std::atomic<int32_t> syncs_count_{0};
+  std::atomic<uint64_t> maintained_count_{0};
   std::atomic<bool> is_hurried_{false};
   std::atomic<bool> is_stopping_{false};
   std::atomic<core::Instant> failing_since_{core::kNever};

@@ -23,6 +23,8 @@ namespace {
 
 // The journal may take this part of the spool before long waits leave it for the database.
 constexpr uint64_t kJournalPart = 4;
+// What was given up already must not push out what still waits.
+constexpr uint64_t kDeadLettersPart = 4;
 // The journal wants room for so many files, whatever their configured size.
 constexpr uint64_t kFilesMin = 16;
 constexpr uint64_t kFileBytesMin = uint64_t{64} << 10;
@@ -92,6 +94,10 @@ core::Error with_advice(core::Error error) {
 
 }  // namespace
 
+uint64_t dead_letters_max_bytes(const core::EngineSettings& settings) {
+  return std::min(settings.dead_letter_max_bytes, settings.spool_max_bytes / kDeadLettersPart);
+}
+
 SpoolOptions spool_options(const core::EngineSettings& settings) {
   SpoolOptions options;
   options.directory = settings.spool_dir;
@@ -104,7 +110,7 @@ SpoolOptions spool_options(const core::EngineSettings& settings) {
   options.attempts_max_age = settings.attempts_max_age;
   options.attempts_max_bytes = settings.attempts_max_bytes;
   options.dead_letters_max_age = settings.dead_letter_max_age;
-  options.dead_letters_max_bytes = settings.dead_letter_max_bytes;
+  options.dead_letters_max_bytes = dead_letters_max_bytes(settings);
   return options;
 }
 

@@ -43,6 +43,8 @@ struct SpoolOptions {
 };
 
 SpoolOptions spool_options(const core::EngineSettings& settings);
+// dead_letter.max_bytes, but no more than a quarter of spool.max_bytes.
+uint64_t dead_letters_max_bytes(const core::EngineSettings& settings);
 
 // Reads the body of a batch or a dead letter that is on disk. Ownership: pins journal files; refers
 // to the spool. Threads: one at a time. Holds one frame at most.
