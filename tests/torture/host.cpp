@@ -186,7 +186,12 @@ void Host::learn_webhooks() {
 void Host::work() {
   const auto end = Clock::now() + milliseconds(options_.work_ms);
   while (Clock::now() < end) {
-    if (chance_.one_in(3)) change_something();
+    if (chance_.one_in(3)) {
+      change_something();
+      // Covers the change, and what is pushed at once.
+      push_some(1, kAllTypes);
+      if (chance_.one_in(2)) sync();
+    }
     if (last_number_ < kEventsMax) push_some(chance_.between(1, 20), kAllTypes);
     if (chance_.one_in(2)) sync();
     if (chance_.one_in(20)) posthaste_flush(engine_, 20, nullptr);

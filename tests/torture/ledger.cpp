@@ -33,6 +33,10 @@ bool is_refused(std::string_view webhook) {
   return std::find(std::begin(kRefused), std::end(kRefused), webhook) != std::end(kRefused);
 }
 
+bool is_quota(int32_t reason) {
+  return reason == POSTHASTE_REASON_QUOTA || reason == POSTHASTE_REASON_DEAD_LETTER_QUOTA;
+}
+
 uint64_t number_of(std::string_view text, int base = 10) {
   uint64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number, base);
@@ -183,7 +187,7 @@ void Ledger::check_duplicates(const Arrivals& arrivals) {
 void Ledger::check_drops(const Arrivals& arrivals) {
   for (const auto& [webhook, reasons] : drops_) {
     for (const auto& [reason, count] : reasons) {
-      const bool is_counted = is_refused(webhook) && reason == POSTHASTE_REASON_QUOTA;
+      const bool is_counted = is_refused(webhook) && is_quota(reason);
       const bool is_asked_for = webhook.front() == 'w' && reason == POSTHASTE_REASON_REMOVED;
       if (is_counted || is_asked_for) continue;
       fail("drops",
@@ -192,7 +196,8 @@ void Ledger::check_drops(const Arrivals& arrivals) {
   }
   for (const char* const webhook : kRefused) {
     const std::string key = fmt::format("/{}.1/1", webhook);
-    const uint64_t dropped = drops_[webhook][POSTHASTE_REASON_QUOTA];
+    uint64_t dropped = 0;
+    for (const auto& [reason, count] : drops_[webhook]) dropped += is_quota(reason) ? count : 0;
     const uint64_t routed = count_wanted(arrivals, key);
     const uint64_t arrived = count_accepted(arrivals, key);
     sums_.dropped += dropped;
