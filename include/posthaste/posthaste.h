@@ -213,11 +213,12 @@ POSTHASTE_API int32_t posthaste_new(const posthaste_conf_t* conf, posthaste_t** 
  */
 POSTHASTE_API int32_t posthaste_start(posthaste_t* ph, posthaste_error_t* error);
 /*
- * Seals what is open, tries to deliver it for up to timeout_ms, drops the rest with reports (memory
- * mode), and stops the threads. Returns in time even when an endpoint hangs. May race any call:
- * push then answers POSTHASTE_E_STATE. Reports can be pulled afterwards. A second call is
- * POSTHASTE_OK and does nothing. Returns POSTHASTE_E_TIMEOUT when something had to be dropped or
- * left behind.
+ * Seals what is open, tries to deliver it for up to timeout_ms, and stops the threads. In memory
+ * mode the rest is dropped with reports. In durable mode it stays in the spool, and close returns
+ * as soon as every batch had its first outcome or waits on an endpoint in trouble. Returns in time
+ * even when an endpoint hangs. May race any call: push then answers POSTHASTE_E_STATE. Reports can
+ * be pulled afterwards. A second call is POSTHASTE_OK and does nothing. Returns POSTHASTE_E_TIMEOUT
+ * when something had to be dropped, or a thread could not be ended in time.
  */
 POSTHASTE_API int32_t posthaste_close(posthaste_t* ph, int32_t timeout_ms,
                                       posthaste_error_t* error);
@@ -289,7 +290,7 @@ POSTHASTE_API int32_t posthaste_create_ticket(posthaste_t* ph, const posthaste_w
  * Declares a webhook under the host's own id (1 to 64 of [A-Za-z0-9._-]), also before start.
  * Neither verifies nor waits for activation, and changes nothing when nothing changed, so a mail
  * server calls it at every start. Replaces the settings when they differ, never the state. Holds
- * for every push that begins after it returned.
+ * for every push that begins after it returned; batches already sealed keep their old target.
  */
 POSTHASTE_API int32_t posthaste_put(posthaste_t* ph, const char* id,
                                     const posthaste_webhook_t* webhook, posthaste_error_t* error);
