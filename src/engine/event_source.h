@@ -2,6 +2,8 @@
 // what the spool thread has written to the journal.
 #pragma once
 
+#include <cstdint>
+
 #include "core/record_block.h"
 #include "intake/intake.h"
 
@@ -12,6 +14,14 @@ struct EventRange {
   core::RecordRun run;
   bool is_end = false;  // no record of this block follows
 };
+
+// Bytes of its records.
+inline uint64_t size_of(const EventRange& range) {
+  if (range.run.count == 0) return 0;
+  const core::RecordEntry& first = range.block->entry(range.run.first);
+  const core::RecordEntry& last = range.block->entry(range.run.first + range.run.count - 1);
+  return last.offset + last.size - first.offset;
+}
 
 // Threads: the delivery thread only.
 class EventSource {

@@ -11,13 +11,6 @@ HandOver::~HandOver() {
   }
 }
 
-uint64_t HandOver::size_of(const EventRange& range) {
-  if (range.run.count == 0) return 0;
-  const core::RecordEntry& first = range.block->entry(range.run.first);
-  const core::RecordEntry& last = range.block->entry(range.run.first + range.run.count - 1);
-  return last.offset + last.size - first.offset;
-}
-
 void HandOver::put(std::vector<EventRange> ranges) {
   uint64_t size = 0;
   for (const EventRange& range : ranges) size += size_of(range);

@@ -33,8 +33,6 @@ class HandOver final : public EventSource {
   void end_wait() override {}
 
  private:
-  static uint64_t size_of(const EventRange& range);
-
   std::atomic<uint64_t> waiting_bytes_{0};
   std::atomic<bool> is_finished_{false};
   mutable std::mutex mutex_;  // guards put_

@@ -37,13 +37,6 @@ constexpr core::Duration kMaintainSoon = std::chrono::milliseconds(100);
 constexpr core::Duration kLookEvery = std::chrono::milliseconds(200);
 constexpr core::Duration kLookForFirstEvery = std::chrono::milliseconds(500);
 
-uint64_t size_of(const EventRange& range) {
-  if (range.run.count == 0) return 0;
-  const core::RecordEntry& first = range.block->entry(range.run.first);
-  const core::RecordEntry& last = range.block->entry(range.run.first + range.run.count - 1);
-  return last.offset + last.size - first.offset;
-}
-
 class Body final : public StoredBody {
  public:
   explicit Body(std::unique_ptr<spool::BodyReader> reader) : reader_(std::move(reader)) {}
