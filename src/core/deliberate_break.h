@@ -40,16 +40,17 @@ enum class Break {
   PausedSends,         // a paused webhook sends
   DroppedTwice,        // a drop is reported twice
   // From here on it is the spool's tests that notice.
-  CursorAhead,        // recovery goes on behind records that are in no batch yet
-  RowsAfterAttempts,  // a batch is attempted before its row is on disk
-  SkipFdatasync,      // the journal calls synced what it did not sync
-  NoSalt,             // all uses of the journal's files have the same salt
-  SkipRow,            // a batch is attempted and never gets a row
-  RowGoneEarly,       // the row of a batch goes when its attempt begins
-  LowAhead,           // recovery goes on behind records that are in open batches
-  EarlySync,          // sync answers before the changes of the registry are on disk
-  RecycleEarly,       // files of the journal that batches need are used again
-  LossForgotten,      // a drop is not written down with the end of its batch
+  CursorAhead,          // recovery goes on behind records that are in no batch yet
+  RowsAfterAttempts,    // a batch is attempted before its row is on disk
+  SkipFdatasync,        // the journal calls synced what it did not sync
+  NoSalt,               // all uses of the journal's files have the same salt
+  SkipRow,              // a batch is attempted and never gets a row
+  RowGoneEarly,         // the row of a batch goes when its attempt begins
+  LowAhead,             // recovery goes on behind records that are in open batches
+  EarlySync,            // sync answers before the changes of the registry are on disk
+  RecycleEarly,         // files of the journal that batches need are used again
+  LossForgotten,        // a drop is not written down with the end of its batch
+  ActivationUnwritten,  // events are taken before their webhook's activation is on disk
 };
 
 #ifdef POSTHASTE_DELIBERATE_BREAKS

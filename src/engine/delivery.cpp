@@ -109,6 +109,7 @@ Delivery::StepResult Delivery::step(std::vector<transport::Completion>& completi
   publish_gauges();
   if (spool_) meter_spool();
 
+  result.awaits_spool = awaits_activation();
   result.deadline = std::min(batcher_.next_deadline(), scheduler_.next_deadline(now_));
   if (!activations_.empty())
     result.deadline = std::min(result.deadline, activations_.begin()->first);
@@ -119,34 +120,46 @@ Delivery::StepResult Delivery::step(std::vector<transport::Completion>& completi
 bool Delivery::take_events() {
   EventRange range;
   bool had_events = false;
-  for (int i = 0; i < kRangesPerStep && events_.read(range); ++i) {
-    core::RecordBlock& block = *range.block;
-    const uint32_t end = range.run.first + range.run.count;
-    uint32_t from = range.run.first;
-    for (uint32_t at = from; at < end; ++at) {
-      const core::RecordEntry& entry = block.entry(at);
-      const bool activates = !activations_.empty() && activations_.begin()->first <= entry.pushed;
-      if (!entry.is_control && !activates) continue;
-      route(block, range.run, from, at - from);
-      from = at;
-      if (activates) activate_due(entry.pushed);
-      if (entry.is_control) {
-        control_time_ = entry.pushed;
-        take_control();
-        ++from;
-      }
-    }
-    route(block, range.run, from, end - from);
-    if (range.is_end && end > 0) {
-      const core::RecordEntry& last = block.entry(end - 1);
-      collect_sealed();  // so that quotas count what was sealed
-      batcher_.block_ended(block, last.offset + last.size);
-    }
+  for (int i = 0; i < kRangesPerStep && !awaits_activation() && events_.read(range); ++i) {
     had_events = had_events || range.run.count > 0;
+    if (!take_range(range)) return had_events;
     events_.consumed(range);
   }
-  if (!had_events) activate_due(now_);
+  if (!had_events && !awaits_activation()) activate_due(now_);
   return had_events;
+}
+
+// False when an activation has to be on disk before the rest of it.
+bool Delivery::take_range(const EventRange& range) {
+  core::RecordBlock& block = *range.block;
+  const uint32_t end = range.run.first + range.run.count;
+  uint32_t from = range.run.first + std::exchange(taken_count_, 0);
+  for (uint32_t at = from; at < end; ++at) {
+    const core::RecordEntry& entry = block.entry(at);
+    const bool activates = !activations_.empty() && activations_.begin()->first <= entry.pushed;
+    if (!entry.is_control && !activates) continue;
+    route(block, range.run, from, at - from);
+    from = at;
+    if (activates) {
+      activate_due(entry.pushed);
+      if (awaits_activation()) {
+        taken_count_ = from - range.run.first;
+        return false;
+      }
+    }
+    if (entry.is_control) {
+      control_time_ = entry.pushed;
+      take_control();
+      ++from;
+    }
+  }
+  route(block, range.run, from, end - from);
+  if (range.is_end && end > 0) {
+    const core::RecordEntry& last = block.entry(end - 1);
+    collect_sealed();  // so that quotas count what was sealed
+    batcher_.block_ended(block, last.offset + last.size);
+  }
+  return true;
 }
 
 void Delivery::route(core::RecordBlock& block, const core::RecordRun& run, uint32_t first,
@@ -241,8 +254,11 @@ void Delivery::activate_due(core::Instant until) {
     Record& record = *records_.at(activations_.begin()->second);
     activations_.erase(activations_.begin());
     batcher_.subscribe(record.subscriber, record.webhook->types);
-    if (spool_) write_webhook(*record.webhook, std::nullopt);
     report_state(*record.webhook, core::state_name(core::state_of(*record.webhook, until)));
+    if (!spool_) continue;
+    write_webhook(*record.webhook, std::nullopt);
+    activation_operation_ = last_operation_;
+    activated_at_ = now_;
   }
 }
 
@@ -293,6 +309,7 @@ void Delivery::remove_webhook(Record& record, bool drops_queued) {
   batcher_.unsubscribe(record.subscriber);
   record.is_removed = true;
   report_state(*record.webhook, "removed");
+  if (drops_queued) admit_unwritten(record);
   for (const auto& target : record.targets) {
     // A paused webhook that is removed drains, else its batches would wait for ever.
     if (!core::is_broken(core::Break::RemovedStuck)) {

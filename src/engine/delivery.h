@@ -78,7 +78,8 @@ class Delivery {
   struct StepResult {
     core::Instant deadline = core::kNever;  // call again no later than this
     bool had_events = false;
-    bool is_closed = false;  // everything is over; do not call again
+    bool awaits_spool = false;  // no event is taken before the spool thread wakes it
+    bool is_closed = false;     // everything is over; do not call again
   };
   StepResult step(std::vector<transport::Completion>& completions);
 
@@ -114,6 +115,7 @@ class Delivery {
 
   // delivery.cpp
   bool take_events();
+  bool take_range(const EventRange& range);
   void route(core::RecordBlock& block, const core::RecordRun& run, uint32_t first, uint32_t count);
   void take_control();
   void apply(WebhookControl& control);
@@ -121,6 +123,7 @@ class Delivery {
   void add_target(Record& record);
   void subscribe(Record& record);
   void activate_due(core::Instant until);
+  bool awaits_activation();
   void change_webhook(Record& record, const core::WebhookPtr& webhook);
   void remove_webhook(Record& record, bool drops_queued);
   void tidy(Record& record);
@@ -175,6 +178,7 @@ class Delivery {
   void end_replays(const Outcome& outcome);
   void purge(PurgeControl& control);
   void gather(Record& record);
+  void admit_unwritten(const Record& record);
   void meter_spool();
 
   // delivery_memory.cpp
@@ -221,6 +225,10 @@ class Delivery {
 
   std::map<uint64_t, std::unique_ptr<Record>> records_;  // by generation
   std::multimap<core::Instant, uint64_t> activations_;   // generation of those that wait for it
+  uint32_t taken_count_ = 0;  // records of the range being read that were routed already
+  // That writes down an activation; 0: none. No event is taken before it is on disk.
+  uint64_t activation_operation_ = 0;
+  core::Instant activated_at_{};
   std::map<uint64_t, std::unique_ptr<Attempt>> attempts_;
   std::map<uint64_t, std::unique_ptr<Verification>> verifications_;  // running
   std::list<std::unique_ptr<Verification>> waiting_verifications_;

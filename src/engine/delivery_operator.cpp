@@ -141,16 +141,7 @@ void Delivery::purge(PurgeControl& control) {
 void Delivery::gather(Record& record) {
   batcher_.seal(record.subscriber);
   collect_sealed();
-  for (auto place = pending_.begin(); place != pending_.end();) {
-    Target& target = *place->target;
-    if (target.record != &record) {
-      ++place;
-      continue;
-    }
-    --target.pending_count;
-    scheduler_.add(std::move(place->batch), target.endpoint, now_);
-    place = pending_.erase(place);
-  }
+  admit_unwritten(record);
   for (auto place = attempts_.begin(); place != attempts_.end();) {
     core::Batch& batch = *place->second->batch;
     if (static_cast<Target*>(batch.endpoint->owner)->record != &record) {
@@ -161,6 +152,20 @@ void Delivery::gather(Record& record) {
     log_cancelled(batch);
     scheduler_.cancel(batch, now_);
     place = attempts_.erase(place);
+  }
+}
+
+// For those that are about to be given up: their rows need not be waited for.
+void Delivery::admit_unwritten(const Record& record) {
+  for (auto place = pending_.begin(); place != pending_.end();) {
+    Target& target = *place->target;
+    if (target.record != &record) {
+      ++place;
+      continue;
+    }
+    --target.pending_count;
+    scheduler_.add(std::move(place->batch), target.endpoint, now_);
+    place = pending_.erase(place);
   }
 }
 

@@ -104,6 +104,18 @@ std::optional<core::WallTime> Delivery::activation_of(const core::Webhook& webho
   return wall_now_ + (webhook.activates_at - now_);
 }
 
+// An activation that could not be written for long does not hold the events up any more.
+bool Delivery::awaits_activation() {
+  if (activation_operation_ == 0) return false;
+  const bool is_written = spool_->store().committed() >= activation_operation_;
+  const bool is_given_up =
+      now_ - spool_->failing_since() >= kUnsecuredAfter && now_ - activated_at_ >= kUnsecuredAfter;
+  if (is_written || is_given_up || core::is_broken(core::Break::ActivationUnwritten)) {
+    activation_operation_ = 0;
+  }
+  return activation_operation_ != 0;
+}
+
 // ---- Batches
 
 // Queues the row of a sealed batch; it is admitted once that is on disk. False when the journal has

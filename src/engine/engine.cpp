@@ -157,7 +157,7 @@ void Engine::run() {
       if (clock_->now() - last_events >= kTrimAfter) intake_.trim();
       deadline = std::min(deadline, last_events + kTrimAfter);
     }
-    if (events_->prepare_wait(wants_every_record)) {
+    if (result.awaits_spool || events_->prepare_wait(wants_every_record)) {
       transport_->wait(deadline, completions);
       events_->end_wait();
     } else {
