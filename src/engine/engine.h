@@ -188,7 +188,6 @@ class Engine {
   core::Result<> close_spool();
   core::Result<> restore();
   core::Result<> redeclare();
-  core::Result<core::WebhookPtr> restored(const spool::WebhookRow& row) const;
   void report_spool(std::string remark);
   void begin_sync(Done done);
   void post_hurried(Done done, const std::function<core::Result<Control>(Done)>& make);

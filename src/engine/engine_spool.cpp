@@ -1,9 +1,8 @@
 // Durable mode of an engine: opening the spool, taking over what it kept, and sync.
-#include <algorithm>
 #include <utility>
 
-#include "config/webhook_keys.h"
 #include "engine/engine.h"
+#include "engine/spool_restore.h"
 
 namespace posthaste::engine {
 
@@ -12,7 +11,6 @@ using core::Result;
 
 namespace {
 
-constexpr core::Duration kNoWait{};
 constexpr const char* kNoDisk = "there is no disk to sync to in memory mode";
 
 // Beyond the time-out of a close the disk has so long for what is left to write.
@@ -26,12 +24,7 @@ Result<> Engine::open_spool() {
   auto spool = open_spool_(clock_->wall_now(), remarks);
   if (!spool) return spool.error();
   spool_ = std::move(*spool);
-  // Types that the host defined in an earlier run; it need not have done so again yet.
-  for (const spool::EventTypeRow& type : spool_->store().event_types()) {
-    if (catalogue_.find(type.name).id != core::kNoEventType) continue;
-    if (auto id = catalogue_.define(type.name, type.class_name); !id) return id.error();
-  }
-  if (auto done = spool_->define_types(catalogue_); !done) return done;
+  if (auto done = share_types(*spool_, catalogue_); !done) return done;
   auto hand_over = std::make_unique<HandOver>();
   worker_ = std::make_unique<SpoolWorker>(
       SpoolWorker::Parts{*spool_, intake_, *hand_over, reports_, log_, *clock_,
@@ -57,28 +50,6 @@ void Engine::report_spool(std::string remark) {
   reports_.push(std::move(report));
 }
 
-// A webhook as the spool kept it, made whole again.
-Result<core::WebhookPtr> Engine::restored(const spool::WebhookRow& row) const {
-  core::Webhook webhook = row.webhook;
-  const auto name_it = [&](core::Error error) {
-    error.message = "webhook " + webhook.id + " of the spool: " + error.message;
-    return error;
-  };
-  auto settings = config::webhook_settings(settings_, webhook.overrides);
-  if (!settings) return name_it(settings.error());
-  webhook.settings = std::move(*settings);
-  auto selection = core::select_events(catalogue_, webhook.events);
-  if (!selection) return name_it(selection.error());
-  webhook.types = selection->types;
-  webhook.activates_at = core::Instant::min();
-  if (row.activates) {
-    const core::Duration left = *row.activates - clock_->wall_now();
-    webhook.activates_at =
-        clock_->now() + std::clamp(left, kNoWait, webhook.settings.activation_delay);
-  }
-  return std::make_shared<const core::Webhook>(std::move(webhook));
-}
-
 // The delivery thread has ended; what it left to write is written.
 Result<> Engine::close_spool() {
   if (!worker_) return {};
@@ -92,28 +63,8 @@ Result<> Engine::close_spool() {
 
 // Gives the registry and the delivery step what the spool has.
 Result<> Engine::restore() {
-  const spool::RecoveredState& state = spool_->recovered();
-  delivery_->continue_after(state.greatest_sequence, state.low);
   registry_ = core::WebhookRegistry();
-  registry_.continue_after(state.greatest_generation);
-  for (auto row = state.webhooks.begin(); row != state.webhooks.end();) {
-    const uint64_t generation = row->webhook.generation;
-    std::vector<core::WebhookPtr> revisions;
-    const spool::WebhookRow* last = nullptr;
-    for (; row != state.webhooks.end() && row->webhook.generation == generation; ++row) {
-      auto webhook = restored(*row);
-      if (!webhook) return webhook.error();
-      revisions.push_back(std::move(*webhook));
-      last = &*row;
-    }
-    if (!last->is_removed) registry_.restore(revisions.back());
-    // One that was to be activated takes nothing from before this start.
-    const core::StreamPosition takes_from =
-        last->activates ? spool_->end() : std::max(last->sealed_to, state.low);
-    delivery_->restore_webhook(revisions, last->is_removed, takes_from);
-  }
-  return spool_->store().for_each_live(
-      [this](const spool::LiveBatch& row) { delivery_->restore_batch(row); });
+  return engine::restore({*spool_, catalogue_, settings_, *clock_, registry_, *delivery_});
 }
 
 // What the host declared before the start was applied to an empty registry; it is applied again, to

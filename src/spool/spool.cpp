@@ -81,6 +81,7 @@ SqliteStoreOptions store_options(const SpoolOptions& options) {
   result.attempts_max_bytes = options.attempts_max_bytes;
   result.dead_letters_max_age = options.dead_letters_max_age;
   result.dead_letters_max_bytes = options.dead_letters_max_bytes;
+  result.vfs = options.vfs;
   return result;
 }
 
@@ -351,7 +352,7 @@ core::EventTypeId Spool::type_of(std::string_view name) {
 }
 
 Result<> Spool::mark_copied() {
-  if (!is_journal_synced_) return {};
+  if (!is_journal_synced_ && !core::is_broken(core::Break::MarkedEarly)) return {};
   return producers_->mark_copied();
 }
 
