@@ -111,8 +111,7 @@ Delivery::StepResult Delivery::step(std::vector<transport::Completion>& completi
 
   result.awaits_spool = awaits_activation();
   result.deadline = std::min(batcher_.next_deadline(), scheduler_.next_deadline(now_));
-  if (!activations_.empty())
-    result.deadline = std::min(result.deadline, activations_.begin()->first);
+  result.deadline = std::min(result.deadline, next_activation());
   if (is_closing_) close_step(result);
   return result;
 }
@@ -125,7 +124,11 @@ bool Delivery::take_events() {
     if (!take_range(range)) return had_events;
     events_.consumed(range);
   }
-  if (!had_events && !awaits_activation()) activate_due(now_);
+  if (spool_) {
+    report_activations();
+  } else if (!had_events) {
+    activate_due(now_);
+  }
   return had_events;
 }
 
@@ -238,12 +241,12 @@ void Delivery::add_target(Record& record) {
 void Delivery::subscribe(Record& record) {
   const core::Webhook& webhook = *record.webhook;
   std::erase_if(activations_,
-                [&](const auto& entry) { return entry.second == webhook.generation; });
+                [&](const auto& entry) { return entry.second.generation == webhook.generation; });
   batcher_.unsubscribe(record.subscriber);
   if (!webhook.active) return;
   const bool waits = !core::is_broken(core::Break::EarlyActivation);
   if (waits && webhook.activates_at > control_time_) {
-    activations_.emplace(webhook.activates_at, webhook.generation);
+    activations_.emplace(webhook.activates_at, Activation{webhook.generation, false});
   } else {
     batcher_.subscribe(record.subscriber, webhook.types);
   }
@@ -251,15 +254,38 @@ void Delivery::subscribe(Record& record) {
 
 void Delivery::activate_due(core::Instant until) {
   while (!activations_.empty() && activations_.begin()->first <= until) {
-    Record& record = *records_.at(activations_.begin()->second);
-    activations_.erase(activations_.begin());
+    const Activation activation = activations_.extract(activations_.begin()).mapped();
+    Record& record = *records_.at(activation.generation);
     batcher_.subscribe(record.subscriber, record.webhook->types);
-    report_state(*record.webhook, core::state_name(core::state_of(*record.webhook, until)));
+    if (!activation.is_reported) report_activation(record, until);
     if (!spool_) continue;
     write_webhook(*record.webhook, std::nullopt);
     activation_operation_ = last_operation_;
     activated_at_ = now_;
   }
+}
+
+// Events that were pushed before an activation may be on their way through the journal when it is
+// due, so in durable mode it is the first one pushed after it that activates. The host hears of it
+// in time all the same.
+void Delivery::report_activations() {
+  for (auto& [time, activation] : activations_) {
+    if (time > now_) return;
+    if (!std::exchange(activation.is_reported, true)) {
+      report_activation(*records_.at(activation.generation), now_);
+    }
+  }
+}
+
+void Delivery::report_activation(const Record& record, core::Instant now) {
+  report_state(*record.webhook, core::state_name(core::state_of(*record.webhook, now)));
+}
+
+core::Instant Delivery::next_activation() const {
+  for (const auto& [time, activation] : activations_) {
+    if (!activation.is_reported) return time;
+  }
+  return core::kNever;
 }
 
 void Delivery::change_webhook(Record& record, const core::WebhookPtr& webhook) {
@@ -304,8 +330,9 @@ void Delivery::remove_webhook(Record& record, bool drops_queued) {
     last_operation_ = spool_->store().set_removed(record.webhook->generation);
     spool_->store().end_group();
   }
-  std::erase_if(activations_,
-                [&](const auto& entry) { return entry.second == record.webhook->generation; });
+  std::erase_if(activations_, [&](const auto& entry) {
+    return entry.second.generation == record.webhook->generation;
+  });
   batcher_.unsubscribe(record.subscriber);
   record.is_removed = true;
   report_state(*record.webhook, "removed");

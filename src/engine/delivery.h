@@ -108,6 +108,10 @@ class Delivery {
   };
   struct Pending;
   struct Replay;
+  struct Activation {
+    uint64_t generation = 0;
+    bool is_reported = false;  // it was due when no event came
+  };
   struct Sync {
     uint64_t operation = 0;
     Done done;
@@ -123,6 +127,9 @@ class Delivery {
   void add_target(Record& record);
   void subscribe(Record& record);
   void activate_due(core::Instant until);
+  void report_activations();
+  void report_activation(const Record& record, core::Instant now);
+  core::Instant next_activation() const;
   bool awaits_activation();
   void change_webhook(Record& record, const core::WebhookPtr& webhook);
   void remove_webhook(Record& record, bool drops_queued);
@@ -223,8 +230,8 @@ class Delivery {
   core::WallTime wall_now_{};
   core::Instant control_time_{};  // when the control being applied was posted
 
-  std::map<uint64_t, std::unique_ptr<Record>> records_;  // by generation
-  std::multimap<core::Instant, uint64_t> activations_;   // generation of those that wait for it
+  std::map<uint64_t, std::unique_ptr<Record>> records_;   // by generation
+  std::multimap<core::Instant, Activation> activations_;  // of those that wait for it
   uint32_t taken_count_ = 0;  // records of the range being read that were routed already
   // That writes down an activation; 0: none. No event is taken before it is on disk.
   uint64_t activation_operation_ = 0;

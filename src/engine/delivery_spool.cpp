@@ -66,10 +66,12 @@ void Delivery::restore_batch(const spool::LiveBatch& row) {
   batch->counts_against_endpoint = row.retry.counts_against_endpoint;
   batch->expires_after_pause = row.retry.clock_left_when_paused;
   const core::DeliverySettings& settings = record.webhook->settings;
+  // A clock that was set back must not give a batch more time than a fresh one has, nor hold it up
+  // for longer than any retry would.
   if (row.retry.clock_started) {
-    batch->expires = now_ + (settings.retry_max_age - (wall_now_ - *row.retry.clock_started));
+    const core::Duration age = wall_now_ - *row.retry.clock_started;
+    batch->expires = now_ + (settings.retry_max_age - std::max(age, core::Duration::zero()));
   }
-  // A clock that was set back must not hold a batch up for longer than any retry would.
   const core::Duration left = row.retry.due - wall_now_;
   batch->due = now_ + std::clamp(left, core::Duration::zero(), settings.retry_max);
 

@@ -89,7 +89,14 @@ Outcome Engine::sync(int32_t timeout_ms) {
     auto done = producer_->sync();
     return {done ? core::Error() : done.error(), nullptr, {}};
   }
-  return wait_for(timeout_ms, [this](Done done, const Claim&) { begin_sync(std::move(done)); });
+  Outcome outcome =
+      wait_for(timeout_ms, [this](Done done, const Claim&) { begin_sync(std::move(done)); });
+  // Behind events that the journal cannot take no answer comes.
+  const ErrorCode health = worker_ ? worker_->health() : ErrorCode::Ok;
+  if (outcome.error.code == ErrorCode::Timeout && health != ErrorCode::Ok) {
+    outcome.error = {health, "the spool cannot be written", {}};
+  }
+  return outcome;
 }
 
 Result<uint64_t> Engine::sync_ticket() {

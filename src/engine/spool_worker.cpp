@@ -80,7 +80,8 @@ SpoolWorker::SpoolWorker(const Parts& parts, const core::EngineSettings& setting
       clock_(parts.clock),
       wake_delivery_(parts.wake_delivery),
       commit_interval_(settings.spool_commit_interval),
-      max_bytes_(settings.spool_max_bytes) {}
+      max_bytes_(settings.spool_max_bytes),
+      started_at_(parts.clock.now()) {}
 
 core::Instant SpoolWorker::step() {
   now_ = clock_.now();
@@ -159,7 +160,7 @@ bool SpoolWorker::recover() {
   std::vector<EventRange> ranges;
   bool has_more = true;
   while (has_more && hand_over_.waiting_bytes() < kRecoveredBytes && ranges.size() < 64) {
-    auto found = spool_.next_recovered(now_);
+    auto found = spool_.next_recovered(started_at_);
     if (!found) {
       note_failure(found.error());
       return true;
@@ -272,8 +273,11 @@ void SpoolWorker::hand_on() {
 }
 
 void SpoolWorker::commit() {
-  if (!store().has_work()) return;
-  const bool is_due = store().is_urgent() || is_in_a_hurry() || now_ - committed_at_ >= kLazyCommit;
+  // What failed is tried again before anybody is told that it works.
+  const bool is_failing = failing_since_.load() != core::kNever;
+  if (!store().has_work() && !is_failing) return;
+  const bool is_due = store().is_urgent() || is_in_a_hurry() || is_failing ||
+                      now_ - committed_at_ >= kLazyCommit;
   if (!is_due) return;
   auto done = spool_.commit();
   committed_at_ = now_;

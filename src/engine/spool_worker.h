@@ -95,6 +95,8 @@ class SpoolWorker final : public SpoolLink {
   const std::function<void()> wake_delivery_;
   const core::Duration commit_interval_;
   std::atomic<uint64_t> max_bytes_;
+  // What is found from before counts as pushed then: nothing pushed since is older.
+  const core::Instant started_at_;
 
   bool is_over() const;
   core::Duration maintain_every() const;
