@@ -21,12 +21,6 @@
 
 namespace posthaste::simulation {
 
-// A rule that did not hold: the invariant's short name (README.md lists them) and what was seen.
-struct Violation {
-  std::string invariant;
-  std::string text;
-};
-
 // Purpose: keeps the books. Ownership: owns the model, refers to engine, trace and counts. Threads:
 // one. Invariants: events are numbered from 0 in the order of acceptance.
 class Ledger final : public test::SimObserver {

@@ -1,5 +1,5 @@
-// What a run leaves behind: a trace, whose hash must be the same for the same seed, and counts of
-// what occurred.
+// What a run leaves behind: a trace, whose hash must be the same for the same seed, counts of what
+// occurred, and the first rule that did not hold.
 #pragma once
 
 #include <fmt/format.h>
@@ -7,11 +7,27 @@
 #include <cstdint>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "core/time.h"
+
 namespace posthaste::simulation {
+
+// A rule that did not hold: the invariant's short name (README.md lists them) and what was seen.
+struct Violation {
+  std::string invariant;
+  std::string text;
+};
+
+struct RunResult {
+  std::optional<Violation> violation;
+  uint64_t trace_hash = 0;
+  core::Duration virtual_time{};
+  size_t steps_count = 0;
+};
 
 // How often each thing occurred, by a name such as "fault refused".
 using Counts = std::map<std::string, uint64_t>;

@@ -16,13 +16,6 @@
 
 namespace posthaste::simulation {
 
-struct RunResult {
-  std::optional<Violation> violation;
-  uint64_t trace_hash = 0;
-  core::Duration virtual_time{};
-  size_t steps_count = 0;
-};
-
 // Runs one seed from the first webhook to the close. trace: null for none.
 RunResult run_seed(uint64_t seed, std::FILE* trace, Counts& counts);
 

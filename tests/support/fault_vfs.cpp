@@ -74,11 +74,14 @@ struct FaultVfs::File {
     self.owner->remember(*self.path, {true, size, {}});
     return self.real()->pMethods->xTruncate(self.real(), size);
   }
-  static int sync(sqlite3_file* file, int flags) {
+  static int sync(sqlite3_file* file, int /*flags*/) {
     File& self = of(file);
-    if (self.ask(DiskAccess::Kind::Sync) != DiskFault::None) return SQLITE_IOERR_FSYNC;
+    if (self.ask(DiskAccess::Kind::Sync) != DiskFault::None) {
+      self.owner->remember_failed_sync(*self.path);
+      return SQLITE_IOERR_FSYNC;
+    }
     self.owner->remember_sync(*self.path);
-    return self.real()->pMethods->xSync(self.real(), flags);
+    return SQLITE_OK;
   }
   static int size(sqlite3_file* file, sqlite3_int64* out) {
     return of(file).real()->pMethods->xFileSize(of(file).real(), out);
@@ -167,6 +170,7 @@ int FaultVfs::open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int f
   FaultVfs& self = of(vfs);
   File& opened = File::of(file);
   opened.base.pMethods = nullptr;
+  if (self.is_frozen()) return SQLITE_CANTOPEN;
   const int code = self.system_->xOpen(self.system_, name, opened.real(), flags, out_flags);
   if (code != SQLITE_OK) return code;
   opened.owner = &self;
@@ -182,6 +186,7 @@ int FaultVfs::open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int f
 int FaultVfs::remove(sqlite3_vfs* vfs, const char* name, int sync_directory) {
   FaultVfs& self = of(vfs);
   const std::lock_guard lock(self.mutex_);
+  if (self.is_frozen_) return SQLITE_IOERR_DELETE;
   self.shadows_.erase(name);
   return self.system_->xDelete(self.system_, name, sync_directory);
 }
@@ -196,6 +201,7 @@ int FaultVfs::full_pathname(sqlite3_vfs* vfs, const char* name, int size, char* 
 
 DiskFault FaultVfs::ask(const DiskAccess& access) {
   const std::lock_guard lock(mutex_);
+  if (is_frozen_) return DiskFault::IoError;
   // What the hook itself opens is left alone.
   if (!hook_ || is_in_hook_) return DiskFault::None;
   is_in_hook_ = true;
@@ -222,23 +228,61 @@ void FaultVfs::remember_sync(const std::string& path) {
   shadow.pending.clear();
 }
 
+// The kernel takes all of it for written, and forgets what was not.
+void FaultVfs::remember_failed_sync(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  if (is_frozen_) return;
+  std::erase_if(shadows_[path].pending, [this](const Pending&) { return random_.below(2) == 0; });
+  remember_sync(path);
+}
+
+std::string FaultVfs::image_after_power_cut(const Shadow& shadow, core::Random& random) {
+  std::string image = shadow.synced;
+  for (const Pending& pending : shadow.pending) {
+    const uint64_t fate = random.below(4);
+    if (fate == 0) continue;
+    if (pending.is_truncation) {
+      image.resize(static_cast<size_t>(pending.offset));
+      continue;
+    }
+    std::string_view bytes = pending.bytes;
+    if (fate == 1) bytes = bytes.substr(0, bytes.size() / 2 / kSectorSize * kSectorSize);
+    apply_to(image, pending.offset, bytes);
+  }
+  return image;
+}
+
 void FaultVfs::copy_after_power_cut(const std::string& directory, core::Random& random) const {
   const std::lock_guard lock(mutex_);
   for (const auto& [path, shadow] : shadows_) {
-    std::string image = shadow.synced;
-    for (const Pending& pending : shadow.pending) {
-      const uint64_t fate = random.below(4);
-      if (fate == 0) continue;
-      if (pending.is_truncation) {
-        image.resize(static_cast<size_t>(pending.offset));
-        continue;
-      }
-      std::string_view bytes = pending.bytes;
-      if (fate == 1) bytes = bytes.substr(0, bytes.size() / 2 / kSectorSize * kSectorSize);
-      apply_to(image, pending.offset, bytes);
-    }
-    std::ofstream(directory + "/" + base_name(path), std::ios::binary) << image;
+    std::ofstream(directory + "/" + base_name(path), std::ios::binary)
+        << image_after_power_cut(shadow, random);
   }
+}
+
+void FaultVfs::freeze() {
+  const std::lock_guard lock(mutex_);
+  is_frozen_ = true;
+}
+
+bool FaultVfs::is_frozen() const {
+  const std::lock_guard lock(mutex_);
+  return is_frozen_;
+}
+
+void FaultVfs::thaw() {
+  const std::lock_guard lock(mutex_);
+  is_frozen_ = false;
+}
+
+void FaultVfs::thaw_after_power_cut(core::Random& random) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [path, shadow] : shadows_) {
+    std::ofstream(path, std::ios::binary) << image_after_power_cut(shadow, random);
+  }
+  // They are read again when they are opened.
+  shadows_.clear();
+  is_frozen_ = false;
 }
 
 }  // namespace posthaste::test

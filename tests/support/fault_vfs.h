@@ -30,7 +30,7 @@ enum class DiskFault { None, IoError, NoSpace, TornWrite };
 // Purpose: faults below SQLite, and what is on the disk at any moment. Ownership: registers itself
 // with SQLite under its name and leaves with the object, which must outlive all connections.
 // Threads: any; the hook is called on the thread of the access, one at a time. Invariants: without
-// a hook it does what the system's VFS does.
+// a hook it does what the system's VFS does, but that it never waits for the real disk.
 class FaultVfs {
  public:
   using Hook = std::function<DiskFault(const DiskAccess& access)>;
@@ -46,6 +46,15 @@ class FaultVfs {
   // Writes the files as a power cut may leave them now: what was synced, and of what was written
   // since any part, torn at sectors.
   void copy_after_power_cut(const std::string& directory, core::Random& random) const;
+
+  // From now on the files stay as they are, and whoever uses them gets errors: what a process wants
+  // to do that is no more, and is yet to be destroyed.
+  void freeze();
+  bool is_frozen() const;
+  // The files are usable again, for connections that are opened from now on. None may be open. The
+  // second one leaves of what was not synced any part.
+  void thaw();
+  void thaw_after_power_cut(core::Random& random);
 
  private:
   struct File;
@@ -71,6 +80,8 @@ class FaultVfs {
   DiskFault ask(const DiskAccess& access);
   void remember(const std::string& path, Pending pending);
   void remember_sync(const std::string& path);
+  void remember_failed_sync(const std::string& path);
+  static std::string image_after_power_cut(const Shadow& shadow, core::Random& random);
 
   std::string name_;
   sqlite3_vfs* system_;
@@ -78,7 +89,9 @@ class FaultVfs {
   mutable std::recursive_mutex mutex_;  // guards what follows; a hook may open databases
   Hook hook_;
   bool is_in_hook_ = false;
+  bool is_frozen_ = false;
   std::map<std::string, Shadow> shadows_;  // by path
+  core::Random random_{1};
 };
 
 }  // namespace posthaste::test

@@ -1,28 +1,8 @@
 #include "support/sim_engine.h"
 
-#include <algorithm>
-#include <cstdio>
-#include <utility>
-
-#include "config/conf.h"
-#include "engine/webhook_drafts.h"
-
 namespace posthaste::test {
 
-using core::ErrorCode;
 using core::Instant;
-using core::Result;
-
-namespace {
-
-// While events flow the delivery thread looks at them this often (engine.cpp).
-constexpr core::Duration kTick = std::chrono::milliseconds(10);
-
-core::Error closed() {
-  return {ErrorCode::State, "the engine is closed", {}};
-}
-
-}  // namespace
 
 class SimEngine::Store final : public spool::Store {
  public:
@@ -52,168 +32,23 @@ class SimEngine::Store final : public spool::Store {
 };
 
 SimEngine::SimEngine(const core::EngineSettings& settings, uint64_t seed, SimObserver* observer)
-    : observer_(observer ? *observer : unobserved_),
-      settings_(settings),
+    : SimHost(settings, observer, [this] { transport_.wake(); }),
       memory_(settings.attempts_max_age, settings.attempts_max_bytes),
       store_(std::make_unique<Store>(memory_, observer_)),
-      reports_(settings.report_max_bytes, settings.report_kinds),
-      log_(reports_, clock_),
-      intake_(settings.intake_max_bytes, clock_, [this] { transport_.wake(); }),
       delivery_(std::make_unique<engine::Delivery>(
           engine::Delivery::Parts{clock_, intake_, events_, controls_, transport_, *store_, nullptr,
                                   reports_, log_, counters_, webhook_counters_},
-          settings, seed)) {
-  // The lines about drops are what the observer sees of them, whatever log.level says.
-  log_.set_sink(observer ? &SimEngine::on_log_line : nullptr, this);
-  log_.set_levels(static_cast<int32_t>(engine::LogLevel::Debug), settings.log_reports);
-  transport_.set_observers([this](const SimExchange& exchange) { observer_.on_begin(exchange); },
-                           [this](const SimExchange& exchange) { observer_.on_end(exchange); });
-}
+          settings, seed)) {}
 
 SimEngine::~SimEngine() = default;
 
-void SimEngine::on_log_line(int32_t, const char* line, void* user_data) {
-  char batch_id[64];
-  char reason[32];
-  unsigned long long events_count = 0;
-  SimDrop drop;
-  if (std::sscanf(line, "webhook %*s batch %63s dropped with %llu events after %u attempts: %31s",
-                  batch_id, &events_count, &drop.attempts_count, reason) != 4) {
-    return;
-  }
-  drop.batch_id = batch_id;
-  drop.events_count = events_count;
-  drop.reason = reason;
-  static_cast<SimEngine*>(user_data)->observer_.on_drop(drop);
+spool::Store& SimEngine::attempts() {
+  return *store_;
 }
 
 bool SimEngine::has_read_everything() const {
   intake::Intake::Range range;
   return !intake_.read(range);
-}
-
-ErrorCode SimEngine::push(core::EventTypeId type, std::string_view record) {
-  if (!wanted_[type]) {
-    counters_.events_accepted.add();
-    counters_.events_unwanted.add();
-    return ErrorCode::Ok;
-  }
-  const ErrorCode code = intake_.push(static_cast<uint32_t>(record.size()), type,
-                                      [&](char* out) { record.copy(out, record.size()); });
-  if (code == ErrorCode::Ok) counters_.events_accepted.add();
-  if (code == ErrorCode::QueueFull) counters_.events_queue_full.add();
-  return code;
-}
-
-bool SimEngine::post(engine::Control control) {
-  controls_.put(control);
-  if (!intake_.push_control()) {
-    controls_.drop_last();
-    return false;
-  }
-  ++controls_posted_count_;
-  observer_.on_control(control);
-  return true;
-}
-
-Result<> SimEngine::publish(core::RegistryChange change, bool drops_queued) {
-  if (!change.is_change()) return {};
-  wanted_ = registry_.wanted_types();
-  if (!post(engine::WebhookControl{std::move(change), drops_queued})) return closed();
-  return {};
-}
-
-Result<> SimEngine::put(const std::string& id, const core::WebhookSpec& spec) {
-  auto draft = engine::draft_webhook({catalogue_, settings_}, id, spec, id);
-  if (!draft) return draft.error();
-  return publish(registry_.put(std::move(*draft), clock_.wall_now()), false);
-}
-
-Result<> SimEngine::create(const std::string& id, const core::WebhookSpec& spec) {
-  auto draft = engine::draft_webhook({catalogue_, settings_}, id, spec, id);
-  if (!draft) return draft.error();
-  return publish(registry_.create(std::move(*draft), clock_.now(), clock_.wall_now()), false);
-}
-
-Result<> SimEngine::update(const std::string& id, const core::WebhookSpec& change) {
-  const core::WebhookPtr before = registry_.find(id);
-  if (!before) return {ErrorCode::NotFound, "no such webhook", "id"};
-  auto draft = engine::edit_webhook({catalogue_, settings_}, *before, change);
-  if (!draft) return draft.error();
-  auto changed = registry_.update(std::move(*draft));
-  if (!changed) return changed.error();
-  return publish(std::move(*changed), false);
-}
-
-Result<> SimEngine::remove(const std::string& id, bool drops_queued) {
-  auto change = registry_.remove(id);
-  if (!change) return change.error();
-  store_->forget_webhook(id);
-  return publish(std::move(*change), drops_queued);
-}
-
-Result<> SimEngine::set_paused(const std::string& id, bool is_paused) {
-  auto change = registry_.set_paused(id, is_paused);
-  if (!change) return change.error();
-  return publish(std::move(*change), false);
-}
-
-Result<> SimEngine::set(std::string_view key, std::optional<std::string_view> value) {
-  core::EngineSettings next = settings_;
-  if (auto done = config::apply_live(next, key, value); !done) return done;
-  std::vector<core::Webhook> changed;
-  for (const core::WebhookPtr& webhook : registry_.list()) {
-    auto merged = config::webhook_settings(next, webhook->overrides);
-    if (!merged) return merged.error();
-    if (*merged == webhook->settings) continue;
-    changed.push_back(*webhook);
-    changed.back().settings = std::move(*merged);
-  }
-  settings_ = std::move(next);
-  reports_.set_max_bytes(settings_.report_max_bytes);
-  reports_.set_kinds(settings_.report_kinds);
-  log_.set_levels(static_cast<int32_t>(engine::LogLevel::Debug), settings_.log_reports);
-  if (!post(engine::SettingsControl{settings_})) return closed();
-  for (core::Webhook& webhook : changed) {
-    auto change = registry_.update(std::move(webhook));
-    if (auto done = publish(std::move(*change), false); !done) return done;
-  }
-  return {};
-}
-
-bool SimEngine::verify(const std::string& id, engine::Done done) {
-  const core::WebhookPtr webhook = registry_.find(id);
-  return webhook && post(engine::VerifyControl{webhook, std::move(done)});
-}
-
-bool SimEngine::flush(engine::Done done) {
-  return post(engine::FlushControl{std::move(done)});
-}
-
-bool SimEngine::close(Instant deadline) {
-  return post(engine::CloseControl{deadline});
-}
-
-void SimEngine::step() {
-  if (std::exchange(is_waiting_, false)) intake_.end_wait();
-  last_step_ = delivery_->step(completions_);
-  ++steps_count_;
-}
-
-bool SimEngine::wait(Instant until) {
-  if (is_closed()) return false;
-  if (!is_waiting_) {
-    wait_deadline_ = last_step_.deadline;
-    if (last_step_.had_events) wait_deadline_ = std::min(wait_deadline_, clock_.now() + kTick);
-    is_waiting_ = intake_.prepare_wait(!last_step_.had_events);
-    if (!is_waiting_ || steps_count_ == 0) {
-      transport_.wait(Instant::min(), completions_);
-      return true;
-    }
-  }
-  const bool was_woken = transport_.is_woken();
-  transport_.wait(std::min(wait_deadline_, until), completions_);
-  return was_woken || !completions_.empty() || clock_.now() >= wait_deadline_;
 }
 
 void SimEngine::run_until(Instant until) {

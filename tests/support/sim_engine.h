@@ -1,135 +1,43 @@
-// The engine without threads: the real delivery step, intake, registry, store, reports and
-// configuration under virtual time and a scripted network. What engine.cpp does with locks and a
-// thread around these parts, this does in one thread.
+// The engine of memory mode without threads: the real delivery step, intake, registry, store,
+// reports and configuration under virtual time and a scripted network.
 #pragma once
 
-#include <functional>
-#include <map>
 #include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
 
-#include "core/event_catalogue.h"
-#include "core/settings.h"
-#include "core/webhook_registry.h"
-#include "engine/control.h"
-#include "engine/delivery.h"
-#include "engine/log.h"
-#include "engine/report_queue.h"
-#include "intake/intake.h"
-#include "metrics/counters.h"
 #include "spool/memory_store.h"
-#include "support/sim_clock.h"
-#include "support/sim_transport.h"
+#include "support/sim_host.h"
 
 namespace posthaste::test {
 
-// One batch that was given up, as the log tells it.
-struct SimDrop {
-  std::string batch_id;
-  uint64_t events_count = 0;
-  uint32_t attempts_count = 0;
-  std::string reason;
-};
-
-// What goes on inside, in the order of happening. By default nobody looks.
-class SimObserver {
- public:
-  virtual ~SimObserver() = default;
-  // A change of the registry, of settings, a flush or the close got its place among the events.
-  virtual void on_control(const engine::Control&) {}
-  // An attempt's end was judged.
-  virtual void on_settled(const spool::AttemptRecord&) {}
-  // A batch is about to be given up; it is in the scheduler still.
-  virtual void on_drop(const SimDrop&) {}
-  virtual void on_begin(const SimExchange&) {}
-  virtual void on_end(const SimExchange&) {}
-};
-
-// Purpose: an engine that a test drives step by step. Ownership: owns everything of it. Threads:
-// one. Invariants: calls have the effects and the order of engine::Engine's; time passes in wait()
-// and run_until() only.
-class SimEngine {
+// Purpose: an engine in memory mode that a test drives step by step. Ownership: owns everything of
+// it. Threads: one. Invariants: those of SimHost.
+class SimEngine final : public SimHost {
  public:
   SimEngine(const core::EngineSettings& settings, uint64_t seed, SimObserver* observer = nullptr);
-  ~SimEngine();
+  ~SimEngine() override;
 
-  SimClock& clock() { return clock_; }
-  const SimClock& clock() const { return clock_; }
-  SimTransport& transport() { return transport_; }
-  const core::EventCatalogue& catalogue() const { return catalogue_; }
-  const core::WebhookRegistry& registry() const { return registry_; }
-  const core::EngineSettings& settings() const { return settings_; }
-  const engine::Delivery& delivery() const { return *delivery_; }
-  const intake::Intake& intake() const { return intake_; }
-  const metrics::EngineCounters& counters() const { return counters_; }
+  const engine::Delivery& delivery() const override { return *delivery_; }
   const spool::MemoryStore& store() const { return memory_; }
-  engine::ReportQueue& reports() { return reports_; }
-  std::shared_ptr<metrics::WebhookCounters> counters_of(uint64_t generation) const {
-    return webhook_counters_.find(generation);
-  }
-  // Controls that the delivery step took so far.
-  uint64_t controls_taken_count() const { return controls_posted_count_ - controls_.size(); }
   // The delivery step has read all there is.
   bool has_read_everything() const;
 
-  // The host's calls.
-  core::ErrorCode push(core::EventTypeId type, std::string_view record);
-  core::Result<> put(const std::string& id, const core::WebhookSpec& spec);
-  core::Result<> create(const std::string& id, const core::WebhookSpec& spec);
-  core::Result<> update(const std::string& id, const core::WebhookSpec& change);
-  core::Result<> remove(const std::string& id, bool drops_queued);
-  core::Result<> set_paused(const std::string& id, bool is_paused);
-  core::Result<> set(std::string_view key, std::optional<std::string_view> value);
-  bool verify(const std::string& id, engine::Done done);
-  bool flush(engine::Done done);
-  bool close(core::Instant deadline);
-
   // One step, with what the network brought since the last one.
-  void step();
+  void step() { step_delivery(events_); }
   // Waits as the delivery thread does, but no longer than `until`; true: it is time for a step.
-  bool wait(core::Instant until);
-  // Waits and steps until that time, or until it is closed.
-  void run_until(core::Instant until);
-  void run_for(core::Duration duration) { run_until(clock_.now() + duration); }
-  const engine::Delivery::StepResult& last_step() const { return last_step_; }
-  bool is_closed() const { return last_step_.is_closed; }
-  size_t steps_count() const { return steps_count_; }
+  bool wait(core::Instant until) { return wait_for_delivery(events_, until); }
+  void run_until(core::Instant until) override;
 
  private:
   // The memory store, with somebody looking over its shoulder.
   class Store;
 
-  static void on_log_line(int32_t level, const char* line, void* user_data);
-  core::Result<> publish(core::RegistryChange change, bool drops_queued);
-  bool post(engine::Control control);
+  spool::Store& attempts() override;
+  engine::Delivery& step_of() override { return *delivery_; }
 
-  SimObserver unobserved_;
-  SimObserver& observer_;
-  SimClock clock_;
-  SimTransport transport_{clock_};
-  core::EventCatalogue catalogue_;
-  core::EngineSettings settings_;
-  core::WebhookRegistry registry_;
-  core::TypeSet wanted_;
   spool::MemoryStore memory_;
   std::unique_ptr<Store> store_;
-  engine::ReportQueue reports_;
-  engine::Log log_;
-  metrics::EngineCounters counters_;
-  engine::CounterTable webhook_counters_;
-  engine::ControlQueue controls_;
-  uint64_t controls_posted_count_ = 0;
-  intake::Intake intake_;
   engine::IntakeSource events_{intake_};
   std::unique_ptr<engine::Delivery> delivery_;
-  engine::Delivery::StepResult last_step_;
-  std::vector<transport::Completion> completions_;
-  bool is_waiting_ = false;
-  core::Instant wait_deadline_{};
-  size_t steps_count_ = 0;
 };
 
 }  // namespace posthaste::test

@@ -39,6 +39,17 @@ Completion answer_of(const SimAnswer& answer) {
   return completion;
 }
 
+// As much of the piece as there is. A body on disk comes in pieces of its own.
+size_t read(transport::BodySource& body, uint64_t offset, std::string& piece) {
+  size_t size = 0;
+  while (size < piece.size()) {
+    const size_t part = body.read(offset + size, piece.data() + size, piece.size() - size);
+    if (part == 0) break;
+    size += part;
+  }
+  return size;
+}
+
 }  // namespace
 
 const char* sim_fault_name(SimFault fault) {
@@ -152,11 +163,23 @@ void SimTransport::wait(Instant deadline, std::vector<Completion>& out) {
   }
 }
 
+// The body cannot be read: the peer will never see its end.
+void SimTransport::break_off(SimExchange& exchange) {
+  const uint64_t id = exchange.request.id;
+  std::erase_if(events_, [id](const auto& entry) { return entry.second.id == id; });
+  Completion completion = failure(Phase::Http, Reached::Maybe, "ECANCELED", "no body");
+  completion.connected = true;
+  completion.upload_began = true;
+  completion.timings.connect = exchange.answer.connect;
+  end_at(exchange, clock_.now(), std::move(completion));
+}
+
 void SimTransport::happen(const Event& event, std::vector<Completion>& out) {
   if (!event.is_end) {
     SimExchange& exchange = exchanges_.at(event.id);
     std::string piece(event.read_size, '\0');
-    piece.resize(exchange.request.body->read(event.read_offset, piece.data(), piece.size()));
+    piece.resize(read(*exchange.request.body, event.read_offset, piece));
+    if (piece.size() < event.read_size) return break_off(exchange);
     const size_t known = std::min(exchange.body.size() - event.read_offset, piece.size());
     if (exchange.body.compare(event.read_offset, known, piece, 0, known) != 0) {
       exchange.has_changed_body = true;

@@ -88,6 +88,7 @@ class SimTransport final : public transport::Transport {
   }
   bool is_woken() const { return is_woken_; }
   size_t running_count() const { return exchanges_.size(); }
+  const std::map<uint64_t, SimExchange>& running() const { return exchanges_; }
 
  private:
   // One instant at which a running exchange goes on.
@@ -102,6 +103,7 @@ class SimTransport final : public transport::Transport {
   void plan_upload(SimExchange& exchange, core::Instant connected);
   void plan_pieces(const SimExchange& exchange, core::Instant connected, core::Instant until);
   void end_at(SimExchange& exchange, core::Instant at, transport::Completion completion);
+  void break_off(SimExchange& exchange);
   void happen(const Event& event, std::vector<transport::Completion>& out);
 
   SimClock& clock_;
