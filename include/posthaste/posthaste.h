@@ -598,7 +598,7 @@ POSTHASTE_API int32_t posthaste_batch_export(const posthaste_t* ph, const char* 
  * Checks the spool while it is in use: the database's pages, whether its tables fit together, and
  * whether each waiting batch can be read and has its events. Writes what is wrong as a JSON array
  * of texts for people, at most about 100 of them; `[]` is a sound spool. Returns:
- * POSTHASTE_E_TIMEOUT. Owns: the caller frees `*out`. Blocks: up to timeout_ms, beyond which only
+ * POSTHASTE_E_TIMEOUT; POSTHASTE_E_STATE soon after the engine closes. Owns: the caller frees `*out`. Blocks: up to timeout_ms, beyond which only
  * the look at the database's pages is ended first, seconds for each gigabyte.
  */
 POSTHASTE_API int32_t posthaste_spool_check(const posthaste_t* ph, int32_t timeout_ms,
@@ -618,7 +618,7 @@ enum {
   POSTHASTE_REPORT_LOG = 7,           /* a line of the log (log.reports) */
   POSTHASTE_REPORT_DEAD_LETTERED = 8, /* a batch was given up and is kept as a dead letter */
   POSTHASTE_REPORT_SPOOL = 9          /* the spool: its disk fails or works again, a batch goes out
-                                         unsecured,          something was salvaged; message tells */
+                                         unsecured (reason), something was salvaged; message tells */
 };
 enum {
   POSTHASTE_REACHED_NO = 0,    /* the receiver cannot have got the batch */
@@ -636,7 +636,9 @@ enum {
   POSTHASTE_REASON_SALVAGED = 6,          /* lost when a damaged spool was salvaged */
   POSTHASTE_REASON_DEAD_LETTER_QUOTA = 7, /* dead letters over dead_letter.max_bytes */
   POSTHASTE_REASON_DEAD_LETTER_AGE = 8,   /* dead letters older than dead_letter.max_age */
-  POSTHASTE_REASON_PURGED = 9             /* posthaste_purge */
+  POSTHASTE_REASON_PURGED = 9,            /* posthaste_purge */
+  POSTHASTE_REASON_UNSECURED = 10 /* no drop: the batch of a POSTHASTE_REPORT_SPOOL goes out, but
+                                     its row is not on disk */
 };
 
 /*
@@ -666,9 +668,10 @@ POSTHASTE_API const char* posthaste_report_batch_id(const posthaste_report_t* re
 POSTHASTE_API const char* posthaste_report_message(const posthaste_report_t* report);
 /* Returns the ticket; 0 when it is not a ticket's. */
 POSTHASTE_API uint64_t posthaste_report_ticket(const posthaste_report_t* report);
-/* Returns the ticket's outcome; else OK. */
+/* Returns the ticket's outcome; what calls answer when it says that the spool cannot be written;
+ * else OK. */
 POSTHASTE_API int32_t posthaste_report_code(const posthaste_report_t* report);
-/* Returns POSTHASTE_REASON_* of a drop. */
+/* Returns POSTHASTE_REASON_* of a drop, or of a batch that goes out unsecured; else 0. */
 POSTHASTE_API int32_t posthaste_report_reason(const posthaste_report_t* report);
 /* Returns POSTHASTE_REACHED_* of the attempt. */
 POSTHASTE_API int32_t posthaste_report_reached(const posthaste_report_t* report);

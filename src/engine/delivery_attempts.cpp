@@ -66,8 +66,19 @@ void Delivery::settle_attempt(Attempt& attempt, const transport::Completion& com
   core::Batch& batch = *attempt.batch;
   core::Endpoint& endpoint = *batch.endpoint;
   Record& record = *static_cast<Target*>(endpoint.owner)->record;
-  const core::AttemptOutcome outcome =
+  core::AttemptOutcome outcome =
       core::outcome_of({completion.status, completion.timed_out, completion.upload_began});
+  const bool is_ours = completion.status == 0 && (attempt.is_unreadable || attempt.is_cut_short);
+  // What we could not read is no fault of the endpoint's.
+  if (is_ours) outcome = core::AttemptOutcome::ContentFailure;
+  if (is_ours && attempt.is_unreadable) {
+    scheduler_.cancel(batch, now_);
+    log_attempt(record, batch, completion, outcome);
+    drop(batch, DropReason::Unreadable);
+    enforce_limits(record);
+    tidy(record);
+    return;
+  }
   const core::Verdict verdict = scheduler_.settle(batch, outcome, now_);
   batch.last_status = completion.status;
   batch.last_network_name = completion.network_name;

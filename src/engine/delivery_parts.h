@@ -58,14 +58,17 @@ struct Delivery::Attempt final : transport::BodySource {
   core::Batch* batch = nullptr;
   SpoolLink* spool = nullptr;
   std::unique_ptr<StoredBody> stored;  // once the memory is given up
-  bool is_unreadable = false;
+  bool is_unreadable = false;          // its body is gone for good
+  bool is_cut_short = false;           // its body could not be read this time
 
   uint64_t size_bytes() const override { return batch->body.size_bytes(); }
   size_t read(uint64_t offset, char* out, size_t room) override {
     if (!batch->body.is_released()) return batch->body.read(offset, out, room);
     if (!stored) stored = spool->open_body(batch->sequence);
     const size_t size = stored->read(offset, out, room);
-    is_unreadable = is_unreadable || (size == 0 && room > 0 && offset < size_bytes());
+    if (size == 0 && room > 0 && offset < size_bytes()) {
+      (stored->is_lost() ? is_unreadable : is_cut_short) = true;
+    }
     return size;
   }
 };

@@ -178,6 +178,7 @@ void Delivery::admit_written() {
 void Delivery::report_spool(const Record& record, const core::Batch& batch, const char* message) {
   Report report;
   report.kind = ReportKind::Spool;
+  report.reason = DropReason::Unsecured;
   report.webhook_id = record.webhook->id;
   report.batch_id = batch.id;
   report.message = message;

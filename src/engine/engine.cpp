@@ -188,6 +188,7 @@ Result<> Engine::close(int32_t timeout_ms) {
     post(CloseControl{deadline});
   }
   if (worker_) worker_->hurry();
+  if (spool_) spool_->stop_checks();
   // A process that exits has parked the thread; it will not end.
   bool has_ended = false;
   do {

@@ -142,6 +142,8 @@ Result<spool::Findings> Engine::check_spool(int32_t timeout_ms) const {
     for (const spool::LiveBatch& row : *page) {
       after = row.sequence;
       if (findings->size() >= kFindingsMax) return findings;
+      // A close does not wait for a look at all bodies.
+      if (auto usable = check_usable(false); !usable) return usable.error();
       auto finding = check_body(**spool, row, deadline);
       if (!finding) return finding.error();
       if (!finding->empty()) findings->push_back(std::move(*finding));

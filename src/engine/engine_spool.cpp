@@ -110,7 +110,13 @@ void Engine::begin_sync(Done done) {
     done({{ErrorCode::State, kNoDisk, {}}, nullptr, {}});
     return;
   }
-  post_hurried(std::move(done), [](Done ended) -> Result<Control> {
+  const Done explained = [this, done = std::move(done)](Outcome outcome) {
+    const bool is_disk =
+        outcome.error.code == ErrorCode::SpoolIo || outcome.error.code == ErrorCode::SpoolFull;
+    if (is_disk) outcome.error.message = worker_->failure();
+    done(std::move(outcome));
+  };
+  post_hurried(explained, [](Done ended) -> Result<Control> {
     return Control(SyncControl{std::move(ended)});
   });
 }

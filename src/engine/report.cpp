@@ -48,6 +48,8 @@ const char* drop_reason_name(DropReason reason) {
       return "dead_letter_age";
     case DropReason::Purged:
       return "purged";
+    case DropReason::Unsecured:
+      return "unsecured";
   }
   return "?";
 }

@@ -40,8 +40,9 @@ enum class DropReason : int32_t {
   DeadLetterQuota = 7,
   DeadLetterAge = 8,
   Purged = 9,
+  Unsecured = 10,  // no drop: the batch goes out, but is not on disk
 };
-inline constexpr size_t kDropReasonsCount = 10;
+inline constexpr size_t kDropReasonsCount = 11;
 const char* drop_reason_name(DropReason reason);
 
 // Why a verification failed; what posthaste_error_t shows.

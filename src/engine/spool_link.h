@@ -18,6 +18,8 @@ class StoredBody {
   virtual ~StoredBody() = default;
   // As transport::BodySource::read; 0 before the end: it cannot be read.
   virtual size_t read(uint64_t offset, char* out, size_t room) = 0;
+  // After it could not be read: no later attempt can.
+  virtual bool is_lost() const = 0;
 };
 
 // Purpose: the spool as the delivery thread uses it; nothing here waits for the disk but reading a

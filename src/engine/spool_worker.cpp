@@ -32,6 +32,8 @@ constexpr core::Duration kUnsecuredAfter = std::chrono::seconds(5);
 // Outcomes are written lazily; the worst case is the same batch again.
 constexpr core::Duration kLazyCommit = std::chrono::milliseconds(200);
 constexpr core::Duration kMaintainEvery = std::chrono::seconds(1);
+// What is wrong for long is said again.
+constexpr core::Duration kRemindEvery = std::chrono::minutes(1);
 constexpr core::Duration kMaintainSoon = std::chrono::milliseconds(100);
 // Producers are noticed within a second; a look at their files takes microseconds.
 constexpr core::Duration kLookEvery = std::chrono::milliseconds(200);
@@ -39,16 +41,35 @@ constexpr core::Duration kLookForFirstEvery = std::chrono::milliseconds(500);
 
 class Body final : public StoredBody {
  public:
-  explicit Body(std::unique_ptr<spool::BodyReader> reader) : reader_(std::move(reader)) {}
+  Body(spool::Spool& spool, uint64_t sequence) {
+    auto reader = spool.open_body(sequence);
+    if (reader) {
+      reader_ = std::move(*reader);
+    } else {
+      note(reader.error());
+    }
+  }
 
   size_t read(uint64_t offset, char* out, size_t room) override {
     if (!reader_) return 0;
     auto size = reader_->read(offset, out, room);
-    return size ? *size : 0;
+    if (!size) note(size.error());
+    if (size && *size > 0) return *size;
+    // It ends too early, and always will.
+    if (size) is_lost_ = true;
+    return 0;
   }
+  bool is_lost() const override { return is_lost_; }
 
  private:
+  // Other errors may pass: the disk's, or a lack of memory.
+  void note(const core::Error& error) {
+    is_lost_ = error.key == journal::kLostKey || error.code == ErrorCode::NotFound ||
+               spool::is_damage(error);
+  }
+
   std::unique_ptr<spool::BodyReader> reader_;  // null: there is none
+  bool is_lost_ = false;
 };
 
 }  // namespace
@@ -95,7 +116,7 @@ core::Instant SpoolWorker::step() {
     take_produced();
     hand_on();
     commit();
-    if (!has_failed_) note_success();
+    if (!has_failed_ && !spool_.is_damaged()) note_success();
     if (!is_finished_ && appended_.empty() && intake_.is_drained()) {
       is_finished_ = true;
       hand_over_.finish();
@@ -103,6 +124,7 @@ core::Instant SpoolWorker::step() {
     }
   }
   if (now_ - maintained_at_ >= maintain_every()) maintain();
+  for (std::string& remark : spool_.take_remarks()) report(LogLevel::Warning, std::move(remark));
 
   core::Instant next = maintained_at_ + maintain_every();
   if (takes_produced()) next = std::min(next, looked_at_ + look_interval());
@@ -177,7 +199,9 @@ bool SpoolWorker::recover() {
 
 bool SpoolWorker::has_given_up() const {
   const bool is_over = now_ - failing_since_.load() >= kUnsecuredAfter;
-  return is_hurried_.load() || (is_over && health_.load() != ErrorCode::SpoolFull);
+  // A disk that is full waits for deliveries; behind a damaged database nothing makes room.
+  const bool is_full = health_.load() == ErrorCode::SpoolFull && !spool_.is_damaged();
+  return is_hurried_.load() || (is_over && !is_full);
 }
 
 void SpoolWorker::take_records() {
@@ -222,8 +246,6 @@ void SpoolWorker::take_produced() {
   if (appended_.empty()) {
     if (auto done = spool_.mark_copied(); !done) note_failure(done.error());
   }
-  for (std::string& remark : spool_.take_produced_remarks())
-    report(LogLevel::Warning, std::move(remark));
 }
 
 // What comes while the engine closes is for its next start.
@@ -294,9 +316,13 @@ void SpoolWorker::maintain() {
   maintained_at_ = now_;
   auto done = spool_.maintain(clock_.wall_now());
   if (!done) {
-    report(LogLevel::Warning, done.error().message);
+    if (spool_.is_damaged()) note_failure(done.error());
+    if (now_ - maintenance_failed_at_ < kRemindEvery) return;
+    maintenance_failed_at_ = now_;
+    if (!spool_.is_damaged()) report(LogLevel::Warning, done.error().message);
     return;
   }
+  maintenance_failed_at_ = {};
   report_losses(done->losses);
   maintained_count_.fetch_add(1);
   if (is_over()) wake_delivery_();
@@ -308,7 +334,7 @@ bool SpoolWorker::is_over() const {
 
 // Space that is wanted is looked for more often.
 core::Duration SpoolWorker::maintain_every() const {
-  return is_over() ? kMaintainSoon : kMaintainEvery;
+  return is_over() || spool_.has_more_to_move() ? kMaintainSoon : kMaintainEvery;
 }
 
 void SpoolWorker::note_failure(const core::Error& error) {
@@ -316,11 +342,16 @@ void SpoolWorker::note_failure(const core::Error& error) {
   retry_at_ = now_ + kRetryEvery;
   const bool is_new = failing_since_.load() == core::kNever;
   if (is_new) failing_since_.store(now_);
-  const ErrorCode code =
-      error.code == ErrorCode::SpoolFull ? ErrorCode::SpoolFull : ErrorCode::SpoolIo;
-  if (!is_new && health_.load() == code) return;
+  const bool is_full = error.code == ErrorCode::SpoolFull && !spool_.is_damaged();
+  const ErrorCode code = is_full ? ErrorCode::SpoolFull : ErrorCode::SpoolIo;
+  if (!is_new && health_.load() == code && now_ - reminded_at_ < kRemindEvery) return;
+  reminded_at_ = now_;
+  {
+    const std::lock_guard lock(mutex_);
+    failure_ = "the spool cannot be written: " + error.message;
+  }
   health_.store(code);
-  report(LogLevel::Error, "the spool cannot be written: " + error.message);
+  report(LogLevel::Error, failure_, code);
   wake_delivery_();
 }
 
@@ -335,18 +366,23 @@ void SpoolWorker::report_losses(const std::vector<spool::Loss>& losses) {
   for (const spool::Loss& loss : losses) reports_.push(report_of(loss, clock_.wall_now()));
 }
 
-void SpoolWorker::report(LogLevel level, std::string message) {
+std::string SpoolWorker::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+void SpoolWorker::report(LogLevel level, std::string message, ErrorCode code) {
   if (log_.is_on(level)) log_.write(level, message, {}, {});
   Report report;
   report.kind = ReportKind::Spool;
+  report.outcome.error.code = code;
   report.message = std::move(message);
   report.time_ms = core::unix_ms(clock_.wall_now());
   reports_.push(std::move(report));
 }
 
 std::unique_ptr<StoredBody> SpoolWorker::open_body(uint64_t sequence) {
-  auto reader = spool_.open_body(sequence);
-  return std::make_unique<Body>(reader ? std::move(*reader) : nullptr);
+  return std::make_unique<Body>(spool_, sequence);
 }
 
 }  // namespace posthaste::engine

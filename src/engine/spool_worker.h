@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "core/settings.h"
@@ -60,6 +61,8 @@ class SpoolWorker final : public SpoolLink {
   std::unique_ptr<StoredBody> open_body(uint64_t sequence) override;
   core::Instant failing_since() const override { return failing_since_.load(); }
   core::ErrorCode health() const override { return health_.load(); }
+  // What was wrong last, in words that say what to do.
+  std::string failure() const;
   uint64_t disk_bytes() const override { return spool_.disk_bytes(); }
   uint64_t maintained_count() const override { return maintained_count_.load(); }
   void cursor_written(core::StreamPosition low) override { spool_.set_low_written(low); }
@@ -84,7 +87,8 @@ class SpoolWorker final : public SpoolLink {
   void note_failure(const core::Error& error);
   void note_success();
   void report_losses(const std::vector<spool::Loss>& losses);
-  void report(LogLevel level, std::string message);
+  // The code is what the spool's calls answer from now on.
+  void report(LogLevel level, std::string message, core::ErrorCode code = core::ErrorCode::Ok);
 
   spool::Spool& spool_;
   intake::Intake& intake_;
@@ -108,9 +112,10 @@ class SpoolWorker final : public SpoolLink {
   std::atomic<core::Instant> failing_since_{core::kNever};
   std::atomic<core::ErrorCode> health_{core::ErrorCode::Ok};
 
-  std::mutex mutex_;  // guards is_woken_
+  mutable std::mutex mutex_;  // guards is_woken_ and failure_
   std::condition_variable woken_;
   bool is_woken_ = false;
+  std::string failure_;
 
   // The spool thread's.
   core::Instant now_{};
@@ -123,8 +128,10 @@ class SpoolWorker final : public SpoolLink {
   core::Instant committed_at_{};
   core::Instant looked_at_{};  // for records of producers
   core::Instant maintained_at_{};
-  bool is_finished_ = false;  // everything was handed on, for good
-  bool has_more_ = false;     // the intake had more than one turn takes
+  core::Instant maintenance_failed_at_{};  // when that was last reported
+  core::Instant reminded_at_{};            // of a failure that lasts
+  bool is_finished_ = false;               // everything was handed on, for good
+  bool has_more_ = false;                  // the intake had more than one turn takes
 };
 
 }  // namespace posthaste::engine

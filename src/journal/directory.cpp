@@ -37,7 +37,9 @@ core::Result<> prepare_directory(const std::string& directory, const FileAccess&
   if (::stat(directory.c_str(), &status) != 0) return io_error(errno, "look at", directory);
   if (!S_ISDIR(status.st_mode)) return io_error(ENOTDIR, "use", directory);
   if ((status.st_mode & S_IWOTH) != 0) {
-    return {core::ErrorCode::SpoolIo, "spool directory " + directory + " is world-writable"};
+    return {
+        core::ErrorCode::SpoolIo,
+        "spool directory " + directory + " is world-writable; take that right away with chmod o-w"};
   }
   return {};
 }

@@ -1,12 +1,20 @@
 #include "journal/file_pool.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "core/crash_point.h"
 #include "core/deliberate_break.h"
 
 namespace posthaste::journal {
+
+namespace {
+
+// Files that are kept for people to look at: beyond max_bytes, so not many.
+constexpr size_t kSetAsideMax = 8;
+
+}  // namespace
 
 FilePool::FilePool(FileSystem& file_system, const JournalOptions& options, SaltSource salt_source)
     : file_system_(file_system), options_(options), salt_source_(std::move(salt_source)) {}
@@ -19,9 +27,24 @@ void FilePool::adopt_spares(std::vector<SpareFile> spares, uint64_t last_number)
   last_number_ = last_number;
 }
 
-void FilePool::set_aside(const SpareFile& file) {
-  // If it fails, the file is found unreadable again.
-  (void)file_system_.rename(file.path, path_of(FileKind::Damaged, file.number));
+bool FilePool::set_aside(const std::string& path, uint64_t number) {
+  if (!file_system_.rename(path, path_of(FileKind::Damaged, number))) return false;
+  limit_set_aside();
+  return true;
+}
+
+void FilePool::limit_set_aside() {
+  auto names = file_system_.list(options_.directory);
+  if (!names) return;
+  std::vector<uint64_t> numbers;
+  for (const std::string& text : *names) {
+    const auto name = parse_file_name(text);
+    if (name && name->kind == FileKind::Damaged) numbers.push_back(name->number);
+  }
+  std::sort(numbers.begin(), numbers.end(), std::greater<>());
+  for (size_t i = kSetAsideMax; i < numbers.size(); ++i) {
+    (void)file_system_.remove(path_of(FileKind::Damaged, numbers[i]));
+  }
 }
 
 std::string FilePool::path_of(FileKind kind, uint64_t number) const {
@@ -141,6 +164,10 @@ void FilePool::recycle() {
 }
 
 void FilePool::make_spare(const JournalFile& file) {
+  if (file.is_damaged && set_aside(file.path, file.number)) {
+    disk_bytes_ -= file.size_bytes;
+    return;
+  }
   const bool is_wanted = !file.is_suspect && file.size_bytes == options_.file_bytes &&
                          spares_.size() < options_.spares_max;
   const std::string path = path_of(FileKind::Spare, file.number);

@@ -55,8 +55,9 @@ class FilePool {
   void adopt_spares(std::vector<SpareFile> spares, uint64_t last_number);
   // Counts a file that is not the pool's.
   void count(uint64_t size_bytes) { disk_bytes_ += size_bytes; }
-  // Gives a file that cannot be read a name that the journal leaves alone.
-  void set_aside(const SpareFile& file);
+  // Gives a damaged file a name that the journal leaves alone; of those only the newest are kept.
+  // False: it could not, and the file is found damaged again.
+  bool set_aside(const std::string& path, uint64_t number);
 
   // Sees to a spare file that has room for so many bytes of frames. SpoolFull when that would
   // exceed max_bytes or the disk.
@@ -80,6 +81,7 @@ class FilePool {
                        OpenFile& file);
   void recycle();
   void make_spare(const JournalFile& file);
+  void limit_set_aside();
   bool remove(const std::string& path, uint64_t size_bytes);
 
   FileSystem& file_system_;

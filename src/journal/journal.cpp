@@ -100,7 +100,8 @@ core::Result<> Journal::prepare() {
   if (is_prepared_) return {};
   if (auto result = open_unsynced_files(); !result) return result;
   if (auto result = load_unsynced_frames(); !result) return result;
-  for (const SpareFile& file : recovered_.unreadable) pool_.set_aside(file);
+  if (auto result = complete_headers(); !result) return result;
+  for (const SpareFile& file : recovered_.unreadable) pool_.set_aside(file.path, file.number);
   void_files_ = std::move(recovered_.void_files);
   recovered_ = {};
   is_prepared_ = true;
@@ -128,6 +129,20 @@ core::Result<> Journal::open_unsynced_files() {
     open->offset = recovered_.resume_offset;
     if (file->end > synced_) unsynced_files_.push_back(open);
     if (is_resumed) current_ = std::move(open);
+  }
+  return {};
+}
+
+// Whoever went on with such a file knows of it; the next start need not hear of it again.
+core::Result<> Journal::complete_headers() {
+  for (const HalfHeader& half : recovered_.half_headers) {
+    auto handle = file_system_.open(half.path, OpenMode::Write, {});
+    if (!handle) return handle.error();
+    const std::string bytes = encode_file_header(half.header);
+    for (const uint64_t offset : {uint64_t{0}, kPageSize}) {
+      if (auto result = (*handle)->write_at(offset, bytes); !result) return result;
+    }
+    if (auto result = (*handle)->sync(); !result) return result;
   }
   return {};
 }
@@ -391,6 +406,11 @@ void Journal::keep_buffer(FrameBytes frame) {
 
 core::StreamPosition Journal::synced_end() const {
   return options_.syncs ? synced_ : log_end_;
+}
+
+uint64_t Journal::newest_file() const {
+  const std::lock_guard lock(mutex_);
+  return files_.empty() ? 0 : files_.back()->number;
 }
 
 std::vector<JournalFileInfo> Journal::files() const {

@@ -76,6 +76,8 @@ class Journal {
   // Memory held for what is not synced.
   uint64_t unsynced_bytes() const { return unsynced_bytes_; }
 
+  // The greatest number of a file that is in use; 0: none.
+  uint64_t newest_file() const;
   // Ascending.
   std::vector<JournalFileInfo> files() const;
   // What all files take, spare ones included.
@@ -105,6 +107,7 @@ class Journal {
   core::Result<> prepare();
   core::Result<> open_unsynced_files();
   core::Result<> load_unsynced_frames();
+  core::Result<> complete_headers();
   core::Result<> write_again(const RecoveredFrame& recovered);
 
   core::Result<> provide_for(const RecordGroup& group);

@@ -14,7 +14,7 @@
 namespace posthaste::journal {
 
 // A file in use holds frames; a spare one waits for use and its contents mean nothing; a damaged
-// one was set aside, since neither of its headers could be read.
+// one was set aside as it was, for people to look at.
 enum class FileKind { InUse, Spare, Damaged };
 
 struct FileName {
@@ -34,8 +34,8 @@ struct Checkpoint {
 
 // Purpose: one file in use. Ownership: shared by the journal and the readers that pin it. Threads:
 // what is const and checkpoints any; `end` is the spool thread's, who changes it under the
-// journal's mutex; `is_suspect` its own. Invariants:
-// while anybody but the journal holds it, the file keeps its name and contents.
+// journal's mutex; `is_suspect` and `is_damaged` its own. Invariants: while anybody but the journal
+// holds it, the file keeps its name and contents.
 class JournalFile {
  public:
   JournalFile(uint64_t number_, std::string path_, uint64_t size_bytes_, uint64_t salt_,
@@ -55,6 +55,7 @@ class JournalFile {
   // Behind the last record that counts; of a file that recovery did not read, an upper bound.
   core::StreamPosition end;
   bool is_suspect = false;  // it failed once, and is removed rather than used again
+  bool is_damaged = false;  // recovery missed frames in it: it is set aside rather than used again
 
   // A frame begins there; remembered for one in every megabyte or so.
   void note_frame(Checkpoint frame);

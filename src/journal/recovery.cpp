@@ -19,7 +19,7 @@ struct Gap {
   core::StreamPosition begin = 0;
   core::StreamPosition end = 0;
   core::StreamPosition last_end = 0;  // of the frame before it
-  const JournalFile* file = nullptr;  // where it begins
+  JournalFile* file = nullptr;        // where it begins
 };
 
 struct Found {
@@ -43,8 +43,9 @@ class Recovery {
   void choose_files();
   core::Result<> scan();
   core::Result<> scan_file(size_t index);
-  void note_gap(core::StreamPosition end, const JournalFile* file);
+  void note_gap(core::StreamPosition end, JournalFile* file);
   void note_damage(const std::string& path);
+  void note_damage(JournalFile& file);
   void judge_gaps();
   void cut_at(core::StreamPosition log_end);
 
@@ -71,6 +72,10 @@ core::Result<RecoveredJournal> Recovery::run() {
     out_.last_number = std::max(out_.last_number, name->number);
     if (name->kind == FileKind::Damaged) continue;
     if (auto result = read_file(*name, directory_ + "/" + text); !result) return result.error();
+  }
+  if (newest_in_use_ < known_.newest_file) {
+    note_damage(directory_ + "/" + file_name({FileKind::InUse, known_.newest_file}));
+    out_.last_number = std::max(out_.last_number, known_.newest_file);
   }
   std::sort(found_.begin(), found_.end(),
             [](const Found& a, const Found& b) { return a.header.number < b.header.number; });
@@ -100,9 +105,11 @@ core::Result<> Recovery::read_file(FileName name, const std::string& path) {
     return {};
   }
   if (header->version > kFormatVersion) {
-    return {core::ErrorCode::Unsupported,
-            path + " was written by a newer version, format " + std::to_string(header->version)};
+    return {core::ErrorCode::Unsupported, path + " was written by a newer version, format " +
+                                              std::to_string(header->version) +
+                                              "; use the library that wrote it"};
   }
+  if (is_damaged) out_.half_headers.push_back({path, *header});
   found_.push_back(
       {std::make_shared<JournalFile>(name.number, path, *size_bytes, header->salt, header->first),
        *header});
@@ -154,7 +161,7 @@ core::Result<> Recovery::scan() {
   expected_ = last_end_ = std::max(known_.low, kFirstPosition);
   if (!found_.empty()) {
     const FileHeader& header = found_[first].header;
-    if (header.first <= expected_ || known_.low == 0) expected_ = header.log_end;
+    if (header.first <= expected_) expected_ = header.log_end;
     last_end_ = std::min(expected_, header.log_end);
   }
   for (size_t i = first; i < found_.size(); ++i) {
@@ -188,7 +195,7 @@ core::Result<> Recovery::scan_file(size_t index) {
   }
   file.end = expected_;
   if (scanner.read_error().code != core::ErrorCode::Ok) {
-    note_damage(file.path);
+    note_damage(file);
   } else if (limit == kNoLimit) {
     // Nothing that looks like a frame comes behind: the next one may go there.
     clean_end_offset_ = end_offset;
@@ -197,7 +204,7 @@ core::Result<> Recovery::scan_file(size_t index) {
 }
 
 // From the frame expected to `end`. What is missing before `low` is not missed.
-void Recovery::note_gap(core::StreamPosition end, const JournalFile* file) {
+void Recovery::note_gap(core::StreamPosition end, JournalFile* file) {
   const core::StreamPosition begin = std::max(expected_, known_.low);
   if (begin < end) gaps_.push_back({begin, end, last_end_, file});
 }
@@ -205,6 +212,12 @@ void Recovery::note_gap(core::StreamPosition end, const JournalFile* file) {
 void Recovery::note_damage(const std::string& path) {
   auto& files = findings_.damaged_files;
   if (std::find(files.begin(), files.end(), path) == files.end()) files.push_back(path);
+}
+
+// Its frames, not only a header: it is not used again, so that it stays as it was.
+void Recovery::note_damage(JournalFile& file) {
+  file.is_damaged = true;
+  note_damage(file.path);
 }
 
 // The rule of synced_seq: what is missing below the greatest synced position was promised, and is
@@ -221,8 +234,10 @@ void Recovery::judge_gaps() {
       cut_at(gap.last_end);
       return;
     }
+    if (gap.file) gap.file->is_damaged = true;
+    if (gap.end <= known_.accepted) continue;
     findings_.lost.push_back({gap.begin, gap.end - gap.begin});
-    if (gap.file) note_damage(gap.file->path);
+    if (gap.file) note_damage(*gap.file);
   }
   cut_at(last_end_);
 }
@@ -235,7 +250,7 @@ void Recovery::cut_at(core::StreamPosition log_end) {
     JournalFile& file = *found.file;
     file.end = std::max(file.first, std::min(file.end, log_end));
     // The newest file goes on, even if it is empty.
-    const bool is_resumed = is_clean && file.number == newest_in_use_;
+    const bool is_resumed = is_clean && !file.is_damaged && file.number == newest_in_use_;
     const bool counts = file.first < log_end || is_resumed;
     (counts ? out_.files : out_.void_files).push_back(found.file);
     if (is_resumed) out_.resume_offset = clean_end_offset_;

@@ -29,11 +29,18 @@ core::Result<bool> RecoveryReader::next(RecoveredFrame& out) {
       copy_frame(out);
       return true;
     }
-    if (scanner_->read_error().code != core::ErrorCode::Ok) return scanner_->read_error();
-    scanner_.reset();
-    ++part_index_;
+    // What recovery could not read either was reported then.
+    const bool is_news =
+        scanner_->read_error().code != core::ErrorCode::Ok && !part.file->is_damaged;
+    if (is_news) return scanner_->read_error();
+    skip_part();
   }
   return false;
+}
+
+void RecoveryReader::skip_part() {
+  scanner_.reset();
+  ++part_index_;
 }
 
 core::Result<> RecoveryReader::open_part() {

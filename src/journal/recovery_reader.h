@@ -40,6 +40,8 @@ class RecoveryReader {
 
   // False at the end. SpoolIo when a file cannot be opened or read any more.
   core::Result<bool> next(RecoveredFrame& out);
+  // After an error that does not pass: goes on with the next file.
+  void skip_part();
 
  private:
   core::Result<> open_part();

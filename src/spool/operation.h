@@ -64,16 +64,12 @@ struct Replay {
 struct DeleteDeadLetters {
   DeadLetterFilter filter;
 };
-struct Purge {
-  uint64_t generation = 0;
-  Loss loss;
-};
 struct ForgetHistory {
   std::string webhook_id;
 };
 
 using Operation = std::variant<Seal, Advance, Attempted, Finish, Split, PutWebhook, SetRemoved,
                                Forget, ForgetRevision, SetLow, AddLoss, LossesReported, Replay,
-                               DeleteDeadLetters, Purge, ForgetHistory>;
+                               DeleteDeadLetters, ForgetHistory>;
 
 }  // namespace posthaste::spool

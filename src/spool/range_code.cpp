@@ -33,8 +33,8 @@ std::optional<uint64_t> take_varint(std::string_view& bytes) {
 constexpr size_t kChecksumSize = 8;
 
 // As it stands in a row, the least byte first.
-std::string checksum_of(uint64_t sequence, std::string_view id, std::string_view encoded) {
-  uint64_t checksum = journal::contents_checksum(std::string(id).append(encoded), sequence);
+std::string checksum_of(uint64_t sequence, std::string_view facts, std::string_view encoded) {
+  uint64_t checksum = journal::contents_checksum(std::string(facts).append(encoded), sequence);
   std::string out;
   for (size_t i = 0; i < kChecksumSize; ++i, checksum >>= 8) {
     out.push_back(static_cast<char>(checksum & 0xff));
@@ -71,17 +71,17 @@ std::optional<std::vector<core::StreamRange>> decode_ranges(std::string_view byt
   return ranges;
 }
 
-std::string seal_ranges(uint64_t sequence, std::string_view id,
+std::string seal_ranges(uint64_t sequence, std::string_view facts,
                         const std::vector<core::StreamRange>& ranges) {
   const std::string encoded = encode_ranges(ranges);
-  return checksum_of(sequence, id, encoded) + encoded;
+  return checksum_of(sequence, facts, encoded) + encoded;
 }
 
-std::optional<std::vector<core::StreamRange>> open_ranges(uint64_t sequence, std::string_view id,
+std::optional<std::vector<core::StreamRange>> open_ranges(uint64_t sequence, std::string_view facts,
                                                           std::string_view bytes) {
   if (bytes.size() < kChecksumSize) return std::nullopt;
   const std::string_view encoded = bytes.substr(kChecksumSize);
-  if (bytes.substr(0, kChecksumSize) != checksum_of(sequence, id, encoded)) return std::nullopt;
+  if (bytes.substr(0, kChecksumSize) != checksum_of(sequence, facts, encoded)) return std::nullopt;
   return decode_ranges(encoded);
 }
 

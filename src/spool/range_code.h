@@ -16,11 +16,11 @@ namespace posthaste::spool {
 // the gap since the end of the range before, and of the size.
 std::string encode_ranges(const std::vector<core::StreamRange>& ranges);
 
-// With a checksum before them, over the batch's id and the ranges, seeded with its sequence.
-std::string seal_ranges(uint64_t sequence, std::string_view id,
+// With a checksum before them, over facts of the batch and the ranges, seeded with its sequence.
+std::string seal_ranges(uint64_t sequence, std::string_view facts,
                         const std::vector<core::StreamRange>& ranges);
 // None when the checksum is not right or the rest is no ranges.
-std::optional<std::vector<core::StreamRange>> open_ranges(uint64_t sequence, std::string_view id,
+std::optional<std::vector<core::StreamRange>> open_ranges(uint64_t sequence, std::string_view facts,
                                                           std::string_view bytes);
 
 // None when the bytes are not ranges in ascending order, each of at least one byte.

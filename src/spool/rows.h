@@ -154,6 +154,8 @@ struct RecoveredState {
   std::vector<WebhookRow> webhooks;  // by generation and revision; tombstones and earlier revisions
                                      // only if live batches refer to them
   core::StreamPosition low = 0;
+  core::StreamPosition accepted_damage = 0;    // damage before it was accepted by an earlier start
+  uint64_t journal_file = 0;                   // the greatest number in use; 0: nobody misses it
   core::StreamPosition greatest_position = 0;  // of all cursors and ranges
   uint64_t greatest_sequence = 0;              // ever given to a batch
   uint64_t greatest_generation = 0;            // ever given to a webhook

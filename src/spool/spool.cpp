@@ -1,6 +1,6 @@
 #include "spool/spool.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cassert>
@@ -85,12 +85,43 @@ SqliteStoreOptions store_options(const SpoolOptions& options) {
   return result;
 }
 
+// Files of the journal that leave it in one turn, and the bytes that are copied: commits wait.
+constexpr int kFilesMovedMax = 8;
+constexpr uint64_t kBytesMovedMax = uint64_t{16} << 20;
+// Stretches of the journal are read that far at once for the store.
+constexpr uint64_t kReadAhead = uint64_t{4} << 20;
+
+// A disk that damages one database after the other is not worked with; one that has no room for
+// what is saved is asked again after so many turns.
+constexpr int kRenewalsMax = 3;
+constexpr int kTurnsBetweenRenewals = 60;
+// Records from before the start that cannot be read are given up after as many attempts.
+constexpr int kRecoveryFailuresMax = 20;
+
 core::Error with_advice(core::Error error) {
   error.message +=
-      "; restore the directory from a backup, or set spool.on_damage=quarantine to save what can "
-      "be read";
+      "; restore the directory from a backup, or start with spool.on_damage=quarantine to save "
+      "what can be read";
   error.key = "spool.on_damage";
   return error;
+}
+
+std::string text_of(const journal::JournalFindings& findings, const std::string& directory) {
+  uint64_t lost_bytes = 0;
+  for (const core::StreamRange& range : findings.lost) lost_bytes += range.size;
+  std::string text = "the journal in " + directory + " is damaged";
+  if (lost_bytes > 0) text += fmt::format(": {} bytes of records are unreadable", lost_bytes);
+  for (const std::string& path : findings.damaged_files) text += ", " + path;
+  return text;
+}
+
+std::string remark_of(const core::Error& damage, const Salvage& salvage) {
+  std::string text = damage.message;
+  if (!salvage.moved_to.empty()) text += "; it is kept as " + salvage.moved_to;
+  text += fmt::format("; saved were {} webhooks, {} batches and {} dead letters",
+                      salvage.webhooks_count, salvage.batches_count, salvage.dead_letters_count);
+  if (salvage.damaged_tables.empty()) return text;
+  return text + fmt::format("; rows were lost of: {}", fmt::join(salvage.damaged_tables, ", "));
 }
 
 }  // namespace
@@ -141,10 +172,7 @@ class Spool::Records final : public RecordSource {
 
   Result<> read(StreamPosition position, char* out, size_t size) override {
     if (!reader_ || position < range_.position || position + size > range_.end()) {
-      range_ = {position, size};
-      auto reader = journal_.reader({&range_, 1});
-      if (!reader) return reader.error();
-      reader_ = std::move(*reader);
+      if (auto opened = open(position, size); !opened) return opened;
     }
     auto done = reader_->read(position - range_.position, out, size);
     if (!done) return done.error();
@@ -154,6 +182,23 @@ class Spool::Records final : public RecordSource {
   void forget() { reader_.reset(); }
 
  private:
+  // With what comes behind, which is asked for next; without it where the journal has a gap.
+  Result<> open(StreamPosition position, size_t size) {
+    const uint64_t ahead =
+        std::min(std::max<uint64_t>(size, kReadAhead), journal_.end() - position);
+    for (const uint64_t wanted : {ahead, uint64_t{size}}) {
+      range_ = {position, wanted};
+      auto reader = journal_.reader({&range_, 1});
+      if (reader) {
+        reader_ = std::move(*reader);
+        return {};
+      }
+      reader_.reset();
+      if (wanted <= size) return reader.error();
+    }
+    return {};
+  }
+
   const journal::Journal& journal_;
   core::StreamRange range_;
   std::unique_ptr<journal::RangeReader> reader_;
@@ -168,6 +213,14 @@ Spool::Spool(journal::FileSystem& file_system, const SpoolOptions& options,
       max_bytes_(options.max_bytes) {}
 
 Spool::~Spool() = default;
+
+DurableStore& Spool::store() {
+  return *store_;
+}
+
+void Spool::stop_checks() {
+  store_->stop_checks();
+}
 
 Result<std::unique_ptr<Spool>> Spool::open(journal::FileSystem& file_system,
                                            const SpoolOptions& options,
@@ -212,11 +265,7 @@ Result<> Spool::open_store(core::WallTime now, std::vector<std::string>& remarks
     if (options_.on_damage == core::DamagePolicy::Refuse || is_second) return with_advice(error);
     auto salvage = quarantine(options, now);
     if (!salvage) return salvage.error();
-    remarks.push_back(fmt::format(
-        "the database was damaged ({}) and is now {}; {} batches, {} dead letters and {} webhooks "
-        "were saved, {} tables were unreadable in part",
-        error.message, salvage->moved_to, salvage->batches_count, salvage->dead_letters_count,
-        salvage->webhooks_count, salvage->damaged_tables.size()));
+    remarks.push_back(remark_of(error, *salvage));
   }
 }
 
@@ -233,20 +282,21 @@ Result<> Spool::open_journal(std::function<uint64_t()> random, std::vector<std::
   journal::JournalKnown known;
   known.low = recovered_.low;
   known.at_least = recovered_.greatest_position;
+  known.accepted = recovered_.accepted_damage;
+  known.newest_file = recovered_.journal_file;
   // Rows are written after their records were synced, so what rows know of must be there.
   if (options.syncs) known.synced = recovered_.greatest_position;
   journal::JournalFindings findings;
   auto journal = journal::Journal::open(file_system_, options, known, random, findings);
   if (!journal) return journal.error();
   if (findings.is_damaged()) {
-    uint64_t lost_bytes = 0;
-    for (const core::StreamRange& range : findings.lost) lost_bytes += range.size;
-    std::string text =
-        fmt::format("the journal is damaged: {} bytes of records are unreadable", lost_bytes);
-    for (const std::string& path : findings.damaged_files) text += ", " + path;
-    if (options_.on_damage == core::DamagePolicy::Refuse)
-      return with_advice({ErrorCode::SpoolIo, std::move(text), {}});
-    remarks.push_back(std::move(text));
+    core::Error damage{ErrorCode::SpoolIo, text_of(findings, options_.directory), {}};
+    if (options_.on_damage == core::DamagePolicy::Refuse) {
+      store_->leave_log();
+      return with_advice(std::move(damage));
+    }
+    if (auto done = store_->accept_damage((*journal)->end()); !done) return done;
+    remarks.push_back(std::move(damage.message));
   }
   core::crash_point("spool: journal opened");
   journal_ = std::move(*journal);
@@ -279,7 +329,14 @@ Result<> Spool::define_types(const core::EventCatalogue& catalogue) {
 Result<std::optional<Spool::Recovered>> Spool::next_recovered(core::Instant now) {
   journal::RecoveredFrame frame;
   auto is_there = recovery_->next(frame);
-  if (!is_there) return is_there.error();
+  if (!is_there) {
+    if (++recovery_failures_count_ < kRecoveryFailuresMax) return is_there.error();
+    // It must not keep everything else from being delivered for ever.
+    recovery_failures_count_ = 0;
+    producers_->remark("records from before the start are given up: " + is_there.error().message);
+    recovery_->skip_part();
+    return next_recovered(now);
+  }
   if (!*is_there) {
     if (auto done = producers_->skip_recovered(); !done) return done.error();
     recovery_.reset();
@@ -320,6 +377,7 @@ Result<StreamPosition> Spool::append(const core::RecordBlock& block, const core:
 Result<> Spool::sync_journal() {
   auto done = journal_->sync();
   is_journal_synced_ = done.ok();
+  store_->set_journal_file(journal_->newest_file());
   return done;
 }
 
@@ -357,6 +415,7 @@ Result<> Spool::mark_copied() {
 }
 
 Result<CommitOutcome> Spool::commit() {
+  if (is_damaged()) return damage_;
   auto done = store_->commit(*records_);
   if (!done && done.code() == ErrorCode::SpoolFull) {
     journal_->remove_spares();
@@ -364,18 +423,48 @@ Result<CommitOutcome> Spool::commit() {
     done = store_->commit(*records_);
   }
   records_->forget();
+  if (!done) return noted(done.error());
   return done;
 }
 
 Result<CommitOutcome> Spool::maintain(core::WallTime now) {
+  if (is_damaged()) renew(now);
+  if (is_damaged()) return damage_;
   auto outcome = store_->maintain(now);
-  if (!outcome) return outcome;
-  if (journal_->disk_bytes() > max_bytes_.load() / kJournalPart) {
-    if (auto done = move_oldest(); !done) return done.error();
-  }
-  if (auto done = release_files(); !done) return done.error();
+  if (!outcome) return noted(outcome.error());
+  if (auto done = move_long_waits(); !done) return noted(done.error());
+  if (auto done = release_files(); !done) return noted(done.error());
   ballast_.reserve();
   return outcome;
+}
+
+// Remembers that the database is damaged.
+core::Error Spool::noted(core::Error error) {
+  if (!is_damage(error)) return error;
+  damage_ = std::move(error);
+  turns_until_renewal_ = 0;
+  if (options_.on_damage == core::DamagePolicy::Refuse || renewals_count_ >= kRenewalsMax) {
+    damage_.message +=
+        "; nothing is written to it any more, and batches go out unsecured: close the engine, and "
+        "start it with spool.on_damage=quarantine to save what can be read";
+  }
+  return damage_;
+}
+
+void Spool::renew(core::WallTime now) {
+  if (options_.on_damage == core::DamagePolicy::Refuse || renewals_count_ >= kRenewalsMax) return;
+  if (turns_until_renewal_-- > 0) return;
+  turns_until_renewal_ = kTurnsBetweenRenewals;
+  auto salvage = store_->renew(now);
+  if (!salvage) {
+    producers_->remark(
+        "what is readable of the database could not be saved: " + salvage.error().message +
+        "; close the engine and start it again to go on with the rest");
+    return;
+  }
+  producers_->remark(remark_of(damage_, *salvage));
+  ++renewals_count_;
+  damage_ = {};
 }
 
 // Gives back the files that neither a live batch nor recovery needs.
@@ -396,8 +485,29 @@ Result<> Spool::release_files() {
   return {};
 }
 
-// The bodies that keep the oldest file leave it.
-Result<> Spool::move_oldest() {
+bool Spool::is_journal_large() const {
+  return journal_->disk_bytes() > max_bytes_.load() / kJournalPart;
+}
+
+// Long waits leave the journal while it has more than its part.
+Result<> Spool::move_long_waits() {
+  uint64_t moved_bytes = 0;
+  has_more_to_move_ = false;
+  for (int i = 0; is_journal_large(); ++i) {
+    has_more_to_move_ = i == kFilesMovedMax || moved_bytes >= kBytesMovedMax;
+    if (has_more_to_move_) return {};
+    auto moved = move_oldest();
+    if (!moved) return moved.error();
+    if (*moved == 0) return {};
+    moved_bytes += *moved;
+    if (auto done = release_files(); !done) return done;
+  }
+  return {};
+}
+
+// The bodies that keep the oldest file leave it; how much that was, 0 when there is nothing to
+// move.
+Result<uint64_t> Spool::move_oldest() {
   for (const journal::JournalFileInfo& file : journal_->files()) {
     if (file.is_current || file.end > low_written_.load()) continue;
     auto is_needed = store_->has_live_in(file.first, file.end);
@@ -406,9 +516,11 @@ Result<> Spool::move_oldest() {
     auto moved = store_->move_to_blob(file.first, file.end, *records_);
     records_->forget();
     if (!moved) return moved.error();
-    return {};
+    // What cannot be read now must not keep the next file from being given back.
+    if (moved->postponed_count > 0) continue;
+    return std::max<uint64_t>(moved->size_bytes, 1);
   }
-  return {};
+  return uint64_t{0};
 }
 
 Result<std::unique_ptr<BodyReader>> Spool::open_body(uint64_t sequence) const {

@@ -28,6 +28,8 @@
 
 namespace posthaste::spool {
 
+class SqliteStore;
+
 struct SpoolOptions {
   std::string directory;
   uint64_t max_bytes = uint64_t{4} << 30;
@@ -72,7 +74,7 @@ class Spool {
                                                    std::vector<std::string>& remarks);
   ~Spool();
 
-  DurableStore& store() { return *store_; }
+  DurableStore& store();
   const RecoveredState& recovered() const { return recovered_; }
 
   // Gives every event type its number on disk. Before append and next_recovered. The catalogue
@@ -100,16 +102,22 @@ class Spool {
   // After sync_journal, before the copies are handed on: a crash later does not copy them again.
   core::Result<> mark_copied();
   bool has_producers() const { return producers_->has_files(); }
-  // A line for each thing of theirs that is damaged, cannot be read or has a type that is not
-  // known.
-  std::vector<std::string> take_produced_remarks() { return producers_->take_remarks(); }
+  // A line for each thing that was found or done since the last call: damage of a file, events of a
+  // type that is not known.
+  std::vector<std::string> take_remarks() { return producers_->take_remarks(); }
   core::StreamPosition end() const { return journal_->end(); }
 
   // One transaction of what is queued in the store; gives up the ballast for it when the disk is
   // full.
   core::Result<CommitOutcome> commit();
-  // What is due once in a while: files are given back, long waits moved, the ballast renewed.
+  // What is due once in a while: files are given back, long waits moved, the ballast renewed. With
+  // on_damage=quarantine a database that was found damaged is replaced by what is readable of it.
   core::Result<CommitOutcome> maintain(core::WallTime now);
+  // Long waits keep the journal above its part of the spool: the next maintenance should come soon.
+  bool has_more_to_move() const { return has_more_to_move_; }
+  // The database was found damaged. Nothing is written to it any more, which could only spread the
+  // damage, and commits say what to do.
+  bool is_damaged() const { return damage_.code != core::ErrorCode::Ok; }
   // The cursor up to which everything is in batches is on disk.
   void set_low_written(core::StreamPosition low) { low_written_.store(low); }
 
@@ -117,6 +125,8 @@ class Spool {
   // Of all files, without what is free in the database.
   uint64_t disk_bytes() const;
   void set_max_bytes(uint64_t max_bytes) { max_bytes_.store(max_bytes); }
+  // The engine closes: a check of the store ends.
+  void stop_checks();
 
  private:
   class Records;
@@ -128,13 +138,17 @@ class Spool {
   core::Result<> open_journal(std::function<uint64_t()> random, std::vector<std::string>& remarks);
   core::EventTypeId type_of(std::string_view name);
   core::Result<> release_files();
-  core::Result<> move_oldest();
+  core::Result<> move_long_waits();
+  core::Result<uint64_t> move_oldest();
+  bool is_journal_large() const;
+  core::Error noted(core::Error error);
+  void renew(core::WallTime now);
 
   journal::FileSystem& file_system_;
   const SpoolOptions options_;
   const journal::FileAccess access_;
   std::unique_ptr<journal::DirectoryLock> lock_;
-  std::unique_ptr<DurableStore> store_;
+  std::unique_ptr<SqliteStore> store_;
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<Records> records_;
   std::unique_ptr<ProducerIntake> producers_;
@@ -148,6 +162,11 @@ class Spool {
   std::vector<core::EventTypeId> event_types_;  // by number on disk
   std::vector<std::string_view> pieces_;
   std::vector<journal::IndexEntry> index_;
+  core::Error damage_;  // of the database, found since it was opened
+  int renewals_count_ = 0;
+  int turns_until_renewal_ = 0;
+  bool has_more_to_move_ = false;
+  int recovery_failures_count_ = 0;
   std::atomic<core::StreamPosition> low_written_{0};
   std::atomic<uint64_t> max_bytes_;
 };

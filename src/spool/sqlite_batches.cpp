@@ -1,5 +1,7 @@
 #include "spool/sqlite_batches.h"
 
+#include <fmt/format.h>
+
 #include <string>
 #include <utility>
 
@@ -50,6 +52,16 @@ RetryState read_retry(const Statement& row, int column) {
   return retry;
 }
 
+std::string batch_facts(std::string_view id, uint64_t generation, uint64_t target_revision,
+                        uint32_t events_count, uint64_t size_bytes) {
+  return fmt::format("{} {} {} {} {}", id, generation, target_revision, events_count, size_bytes);
+}
+
+std::string batch_facts(const LiveBatch& batch) {
+  return batch_facts(batch.id, batch.generation, batch.target_revision, batch.events_count,
+                     batch.size_bytes);
+}
+
 DeadLetter read_dead_letter(const Statement& row) {
   DeadLetter letter;
   letter.sequence = row.number(0);
@@ -92,8 +104,6 @@ BatchTable::BatchTable(Database& database)
       overlapping_(database,
                    "SELECT sequence FROM batches INDEXED BY journal_batches "
                    "WHERE body_kind = 0 AND first_position < ?2 AND end_position > ?1 LIMIT ?3"),
-      of_webhook_(database,
-                  "SELECT sequence, events_count, size_bytes FROM batches WHERE generation = ?1"),
       insert_dead_letter_(database,
                           "INSERT OR REPLACE INTO dead_letters (sequence, id, webhook_id, "
                           "generation, target_revision, sealed, events_count, size_bytes, reason, "
@@ -112,7 +122,11 @@ BatchTable::BatchTable(Database& database)
 
 bool BatchTable::insert(const BatchRow& batch) {
   const bool is_blob = batch.ranges.empty();
-  const std::string ranges = seal_ranges(batch.sequence, batch.id, batch.ranges);
+  const std::string ranges =
+      seal_ranges(batch.sequence,
+                  batch_facts(batch.id, batch.generation, batch.target_revision, batch.events_count,
+                              batch.size_bytes),
+                  batch.ranges);
   return insert_
       .bind(batch.sequence, batch.id, batch.generation, batch.target_revision, batch.sealed,
             batch.events_count, batch.size_bytes,
@@ -143,7 +157,7 @@ std::optional<BatchTable::Found> BatchTable::find(uint64_t sequence) {
   select_live_.reset();
   select_ranges_.bind(sequence);
   if (!select_ranges_.step()) return std::nullopt;
-  auto ranges = open_ranges(sequence, found.batch.id, select_ranges_.bytes(0));
+  auto ranges = open_ranges(sequence, batch_facts(found.batch), select_ranges_.bytes(0));
   select_ranges_.reset();
   const bool is_journal = found.batch.body_kind == BodyKind::Journal;
   found.is_damaged = !ranges || (is_journal && total_size(*ranges) + 1 != found.batch.size_bytes);
@@ -188,8 +202,10 @@ std::optional<Loss> BatchTable::keep_as_dead_letter(uint64_t sequence, const Dea
   webhook_id_.bind(batch.generation);
   const std::string webhook_id = webhook_id_.step() ? webhook_id_.text(0) : std::string();
   webhook_id_.reset();
-  const bool is_in_journal = batch.body_kind == BodyKind::Journal;
-  if (found->is_damaged || (is_in_journal && move_to_blob(sequence, source).size_bytes == 0)) {
+  const bool has_body = batch.body_kind == BodyKind::Blob
+                            ? bodies_.has(sequence)
+                            : move_to_blob(sequence, source).size_bytes > 0;
+  if (found->is_damaged || !has_body) {
     remove(sequence);
     return Loss{webhook_id, kLossUnreadable, batch.events_count, 1};
   }
@@ -259,22 +275,6 @@ Sums BatchTable::dead_letter_sums() {
   return sums;
 }
 
-Sums BatchTable::purge(uint64_t generation) {
-  Sums sums;
-  std::vector<uint64_t> sequences;
-  of_webhook_.bind(generation);
-  while (of_webhook_.step()) {
-    sequences.push_back(of_webhook_.number(0));
-    ++sums.batches_count;
-    sums.events_count += of_webhook_.number(1);
-    sums.size_bytes += of_webhook_.number(2);
-  }
-  for (const uint64_t sequence : sequences) {
-    if (!remove(sequence)) break;
-  }
-  return sums;
-}
-
 std::vector<uint64_t> BatchTable::overlapping(core::StreamPosition first, core::StreamPosition end,
                                               uint64_t limit) {
   return read_sequences(overlapping_, first, end, limit);
@@ -292,9 +292,19 @@ BatchTable::Moved BatchTable::move_to_blob(uint64_t sequence, RecordSource& sour
     bodies_.remove(sequence);
     return moved;
   }
-  const std::string no_ranges = seal_ranges(sequence, found->batch.id, {});
+  const std::string no_ranges = seal_ranges(sequence, batch_facts(found->batch), {});
   if (to_blob_.bind(sequence, Blob{no_ranges}).run()) moved.size_bytes = size_bytes;
   return moved;
+}
+
+bool BatchTable::forget_body(uint64_t sequence) {
+  select_live_.bind(sequence);
+  const bool is_there = select_live_.step();
+  const std::string facts = is_there ? batch_facts(read_live_batch(select_live_)) : std::string();
+  select_live_.reset();
+  if (!is_there) return database_.is_ok();
+  const std::string no_ranges = seal_ranges(sequence, facts, {});
+  return to_blob_.bind(sequence, Blob{no_ranges}).run();
 }
 
 }  // namespace posthaste::spool

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "spool/rows.h"
@@ -22,8 +23,16 @@ inline constexpr const char* kSelectLive =
     "r.failures_count, r.content_failures_count, r.counts_against_endpoint, r.clock_started, "
     "r.clock_left, r.due FROM batches b LEFT JOIN retries r USING (sequence) ";
 LiveBatch read_live_batch(const Statement& row);
+// Behind kSelectLive: one batch by its id.
+inline constexpr const char* kWhereId = "WHERE b.id = ?1";
 // The columns of `retries` behind the sequence, beginning with the one it is given.
 RetryState read_retry(const Statement& row, int column);
+
+// What of a batch must not change, as the checksum before its ranges covers it: a batch under
+// another webhook would go to the wrong receiver.
+std::string batch_facts(std::string_view id, uint64_t generation, uint64_t target_revision,
+                        uint32_t events_count, uint64_t size_bytes);
+std::string batch_facts(const LiveBatch& batch);
 
 // The same for read_dead_letter().
 inline constexpr const char* kSelectDeadLetter =
@@ -65,9 +74,6 @@ class BatchTable {
   std::optional<DeadLetter> aged_dead_letter(core::WallTime died_before);
   Sums dead_letter_sums();
 
-  // All batches of a webhook, gone; returns what they were.
-  Sums purge(uint64_t generation);
-
   // Up to `limit` journal-kept batches with records in [first, end).
   std::vector<uint64_t> overlapping(core::StreamPosition first, core::StreamPosition end,
                                     uint64_t limit);
@@ -77,6 +83,9 @@ class BatchTable {
     bool is_lost = false;     // since its records are gone
   };
   Moved move_to_blob(uint64_t sequence, RecordSource& source);
+  // Its records are gone for good: it keeps no file of the journal any more, and is given up when
+  // its turn comes.
+  bool forget_body(uint64_t sequence);
 
  private:
   struct Found {
@@ -97,7 +106,6 @@ class BatchTable {
   Statement set_retry_;
   Statement to_blob_;
   Statement overlapping_;
-  Statement of_webhook_;
   Statement insert_dead_letter_;
   Statement webhook_id_;
   Statement find_dead_letter_;

@@ -72,6 +72,13 @@ bool BodyWriter::remove(uint64_t sequence) {
   return remove_.bind(piece_id(sequence, 0), piece_id(sequence + 1, 0)).run();
 }
 
+bool BodyWriter::has(uint64_t sequence) {
+  select_.bind(piece_id(sequence, 0));
+  const bool is_there = select_.step();
+  select_.reset();
+  return is_there;
+}
+
 RecordReader BodyWriter::reader(uint64_t sequence) {
   return [this, sequence](uint64_t offset, char* out, size_t size) {
     while (size > 0) {

@@ -48,6 +48,7 @@ class BodyWriter {
   // or the database did.
   bool write(uint64_t sequence, uint64_t records_bytes, const RecordReader& read);
   bool remove(uint64_t sequence);
+  bool has(uint64_t sequence);
   // Reads the records of a body that is in the table.
   RecordReader reader(uint64_t sequence);
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "spool/range_code.h"
+#include "spool/sqlite_batches.h"
 #include "spool/sqlite_bodies.h"
 #include "spool/sqlite_database.h"
 #include "spool/sqlite_statement.h"
@@ -16,6 +17,8 @@ namespace {
 // More than anybody reads.
 constexpr size_t kFindingsMax = 100;
 constexpr int32_t kCacheKib = 2048;
+// Of SQLite's machine: microseconds.
+constexpr int kStepsBetweenLooks = 1000;
 
 // A query that must have no rows; each row's first column goes into the text.
 struct Rule {
@@ -51,7 +54,8 @@ static_assert(kPieceBits == 20, "the last rule says so, too");
 
 class Check {
  public:
-  explicit Check(Database& database) : database_(database) {}
+  Check(Database& database, const std::atomic<bool>& is_stopped)
+      : database_(database), is_stopped_(is_stopped) {}
 
   core::Result<Findings> run() {
     check_pages();
@@ -83,10 +87,11 @@ class Check {
   void check_rows() {
     Statement select(database_,
                      "SELECT sequence, id, size_bytes, first_position, end_position, ranges, "
-                     "events_count, body_kind FROM batches");
+                     "events_count, body_kind, generation, target_revision FROM batches");
     while (select.step()) {
-      const std::string id = select.text(1);
-      const auto ranges = open_ranges(select.number(0), id, select.bytes(5));
+      const std::string facts = batch_facts(select.bytes(1), select.number(8), select.number(9),
+                                            select.count(6), select.number(2));
+      const auto ranges = open_ranges(select.number(0), facts, select.bytes(5));
       if (!ranges || (ranges->empty() == !select.flag(7)) || select.number(6) == 0) {
         find(fmt::format("the row of batch {} is damaged", select.number(0)));
       } else if (!ranges->empty() && (total_size(*ranges) + 1 != select.number(2) ||
@@ -103,7 +108,7 @@ class Check {
     Statement select(database_, query);
     Statement select_piece(database_, kSelectPiece);
     std::vector<char> piece(kPieceSize);
-    while (select.step()) {
+    while (!is_stopped_ && select.step()) {
       const uint64_t sequence = select.number(0);
       uint64_t size_bytes = 0;
       while (const size_t taken =
@@ -126,15 +131,27 @@ class Check {
   }
 
   Database& database_;
+  const std::atomic<bool>& is_stopped_;
   Findings findings_;
 };
 
 }  // namespace
 
-core::Result<Findings> check_database(const std::string& path, const char* vfs) {
+core::Result<Findings> check_database(const std::string& path, const char* vfs,
+                                      const std::atomic<bool>& is_stopped) {
   Database database;
   auto opened = database.open(path, Access::ReadOnly, vfs, kCacheKib);
-  if (opened) return Check(database).run();
+  if (opened) {
+    sqlite3_progress_handler(
+        database.handle(), kStepsBetweenLooks,
+        [](void* user_data) {
+          return static_cast<const std::atomic<bool>*>(user_data)->load() ? 1 : 0;
+        },
+        const_cast<std::atomic<bool>*>(&is_stopped));
+    auto findings = Check(database, is_stopped).run();
+    if (is_stopped) return {core::ErrorCode::State, "the check was ended by the close"};
+    return findings;
+  }
   if (is_damage(opened.error())) return Findings{opened.error().message};
   return opened.error();
 }

@@ -35,6 +35,11 @@ bool is_damage(const core::Error& error) {
   return error.key == kDamageKey;
 }
 
+core::Error damage_error(const std::string& path, std::string_view text) {
+  return {core::ErrorCode::SpoolIo, fmt::format("spool database {} is damaged: {}", path, text),
+          kDamageKey};
+}
+
 core::Result<> Database::open(const std::string& path, Access access, const char* vfs,
                               int32_t cache_size_kib) {
   close();
@@ -57,7 +62,10 @@ core::Result<> Database::open(const std::string& path, Access access, const char
              .c_str());
     // A free cell or page that overlaps another is damage that would spread.
     exec("PRAGMA cell_size_check=1");
-    if (access == Access::ReadOnly) exec("PRAGMA query_only=1");
+    if (access == Access::ReadOnly) {
+      exec("PRAGMA query_only=1");
+      leave_log();
+    }
   }
   core::Result<> opened = result();
   if (!opened) close();
@@ -70,6 +78,10 @@ void Database::close() {
   code_ = SQLITE_OK;
 }
 
+void Database::leave_log() {
+  if (handle_) sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
 bool Database::exec(const char* sql) {
   if (is_ok()) note(sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr));
   return is_ok();
@@ -77,6 +89,7 @@ bool Database::exec(const char* sql) {
 
 void Database::note(int code) {
   if (!is_ok() || code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return;
+  if (is_damage_code(code)) leave_log();
   code_ = code;
   system_error_ = handle_ ? sqlite3_system_errno(handle_) : 0;
   text_ = handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
@@ -84,6 +97,7 @@ void Database::note(int code) {
 
 void Database::note_damage(std::string text) {
   if (!is_ok()) return;
+  leave_log();
   code_ = SQLITE_CORRUPT;
   system_error_ = 0;
   text_ = std::move(text);
@@ -97,10 +111,7 @@ core::Error Database::take_error() {
                          (code & 0xff) == SQLITE_FULL;
   const std::string cause = has_cause ? system_text(system_error_) : std::string();
   const std::string text = cause.empty() ? text_ : fmt::format("{} ({})", text_, cause);
-  if (is_damage_code(code)) {
-    return {core::ErrorCode::SpoolIo, fmt::format("spool database {} is damaged: {}", path_, text),
-            kDamageKey};
-  }
+  if (is_damage_code(code)) return damage_error(path_, text);
   if ((code & 0xff) == SQLITE_NOMEM) {
     return {core::ErrorCode::NoMemory, fmt::format("spool database {}: {}", path_, text), {}};
   }

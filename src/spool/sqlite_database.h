@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "core/result.h"
 
@@ -45,6 +46,9 @@ class Database {
   core::Error take_error();
   core::Result<> result();
 
+  // What is damaged, or refused, stays as it was found: the log is not moved into it at the end.
+  void leave_log();
+
   sqlite3* handle() const { return handle_; }
   const std::string& path() const { return path_; }
 
@@ -55,6 +59,9 @@ class Database {
   int system_error_ = 0;
   std::string text_;
 };
+
+// The error of a database that is damaged, as is_damage() knows it.
+core::Error damage_error(const std::string& path, std::string_view text);
 
 // Purpose: one write transaction; rolled back unless committed. Ownership: refers to the database.
 // Threads: the connection's. Invariants: none is open after its end, whatever failed.

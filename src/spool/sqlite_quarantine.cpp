@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <ctime>
+#include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "core/crash_point.h"
@@ -54,25 +56,36 @@ bool read_around_damage(Database& damaged, const std::string& select, const std:
   return false;
 }
 
+// The journal may have events under numbers that are not known any more.
+void leave_out_type_numbers(Database& fresh) {
+  fresh.exec(
+      "INSERT OR IGNORE INTO sqlite_sequence (name, seq) SELECT 'event_types', 0 "
+      "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'event_types')");
+  Statement skip(fresh, "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'event_types'");
+  skip.bind(kTypeNumbersLeftOut).run();
+}
+
 // Purpose: copies from one database to the other. Ownership: refers to both. Threads: one.
 // Invariants: what is in the fresh database is whole.
 class Salvager {
  public:
-  Salvager(Database& damaged, Database& fresh)
+  Salvager(Database& damaged, Database& fresh, LostBatches lost)
       : damaged_(damaged),
         fresh_(fresh),
         writer_(fresh),
         bodies_(fresh),
-        insert_meta_(fresh, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)"),
+        insert_meta_(fresh,
+                     "INSERT OR REPLACE INTO meta (key, value, checksum) VALUES (?1, ?2, ?3)"),
         insert_type_(fresh,
-                     "INSERT OR IGNORE INTO event_types (number, name, class) VALUES "
-                     "(?1, ?2, ?3)"),
+                     "INSERT OR IGNORE INTO event_types (number, name, class, checksum) VALUES "
+                     "(?1, ?2, ?3, ?4)"),
         insert_letter_(fresh,
                        "INSERT OR REPLACE INTO dead_letters (sequence, id, webhook_id, generation, "
                        "target_revision, sealed, events_count, size_bytes, reason, died, status, "
                        "network_name, attempts_count, failures_count) VALUES "
                        "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"),
-        select_piece_(damaged, kSelectPiece) {
+        select_piece_(damaged, kSelectPiece),
+        lost_(lost) {
     damaged_.take_error();
   }
 
@@ -88,35 +101,56 @@ class Salvager {
 
  private:
   void copy_meta() {
-    Statement rows(damaged_, "SELECT key, value FROM meta");
-    while (rows.step()) insert_meta_.bind(rows.bytes(0), rows.integer(1)).run();
-    note_table("meta", damaged_.take_error().code == core::ErrorCode::Ok);
+    size_t found = 0;
+    Statement rows(damaged_, "SELECT key, value, checksum FROM meta");
+    while (rows.step()) {
+      if (rows.integer(2) != number_checksum(rows.bytes(0), rows.number(1))) continue;
+      insert_meta_.bind(rows.bytes(0), rows.integer(1), rows.integer(2)).run();
+      ++found;
+    }
+    rows.reset();
+    const bool is_read = damaged_.take_error().code == core::ErrorCode::Ok;
+    Statement all(damaged_, "SELECT count(*) FROM meta WHERE key <> 'syncs'");
+    const bool is_whole = all.step() && all.number(0) == found;
+    all.reset();
+    damaged_.take_error();
+    note_table("meta", is_read && is_whole);
   }
 
   void copy_event_types() {
-    const bool is_whole =
-        read_around_damage(damaged_, "SELECT number, name, class FROM event_types", "number",
-                           [&](const Statement& row) {
-                             insert_type_.bind(row.integer(0), row.bytes(1), row.bytes(2)).run();
-                           });
+    bool are_sound = true;
+    const bool is_read = read_around_damage(
+        damaged_, "SELECT number, name, class, checksum FROM event_types", "number",
+        [&](const Statement& row) {
+          const std::string key = type_key(row.bytes(1), row.bytes(2));
+          if (row.integer(3) == number_checksum(key, row.number(0))) {
+            insert_type_.bind(row.integer(0), row.bytes(1), row.bytes(2), row.integer(3)).run();
+          } else {
+            are_sound = false;
+          }
+        });
+    const bool is_whole = is_read && are_sound;
     note_table("event_types", is_whole);
-    if (is_whole) return;
-    const uint64_t left_out = kTypeNumbersLeftOut;
-    fresh_.exec(
-        "INSERT OR IGNORE INTO sqlite_sequence (name, seq) SELECT 'event_types', 0 "
-        "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'event_types')");
-    Statement skip(fresh_, "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'event_types'");
-    skip.bind(left_out).run();
+    Statement numbered(fresh_, "SELECT count(*) FROM event_types");
+    const bool is_empty = numbered.step() && numbered.number(0) == 0;
+    numbered.reset();
+    if (!is_whole || is_empty) leave_out_type_numbers(fresh_);
   }
 
   void copy_webhooks() {
     std::map<uint64_t, std::pair<uint64_t, bool>> cursors;
-    const bool has_cursors =
-        read_around_damage(damaged_, "SELECT generation, sealed_to, is_removed FROM cursors",
-                           "generation", [&](const Statement& row) {
-                             cursors[row.number(0)] = {row.number(1), row.flag(2)};
-                           });
-    note_table("cursors", has_cursors);
+    bool are_sound = true;
+    const bool has_cursors = read_around_damage(
+        damaged_, "SELECT generation, sealed_to, is_removed, checksum FROM cursors", "generation",
+        [&](const Statement& row) {
+          WebhookRow cursor;
+          if (read_cursor(row, 1, row.number(0), cursor)) {
+            cursors[row.number(0)] = {cursor.sealed_to, cursor.is_removed};
+          } else {
+            are_sound = false;
+          }
+        });
+    note_table("cursors", has_cursors && are_sound);
     const bool has_webhooks = read_webhooks_around_damage(damaged_, [&](WebhookRow webhook) {
       const auto cursor = cursors.find(webhook.webhook.generation);
       if (cursor != cursors.end()) {
@@ -160,7 +194,10 @@ class Salvager {
         "SELECT sequence, id, generation, target_revision, sealed, events_count, size_bytes, "
         "body_kind, ranges FROM batches",
         "sequence", [&](const Statement& row) {
-          if (!copy_batch(row)) return lose(webhook_id(row.number(2)), row.number(5));
+          if (!copy_batch(row)) {
+            if (lost_ == LostBatches::AreLosses) lose(webhook_id(row.number(2)), row.number(5));
+            return;
+          }
           ++salvage_.batches_count;
           const auto retry = retries.find(row.number(0));
           if (retry != retries.end()) execute(Attempted{retry->first, retry->second});
@@ -178,7 +215,10 @@ class Salvager {
     batch.events_count = row.count(5);
     batch.size_bytes = row.number(6);
     if (webhook_ids_.count(batch.generation) == 0) return false;
-    const auto ranges = open_ranges(batch.sequence, batch.id, row.bytes(8));
+    const auto ranges = open_ranges(batch.sequence,
+                                    batch_facts(batch.id, batch.generation, batch.target_revision,
+                                                batch.events_count, batch.size_bytes),
+                                    row.bytes(8));
     if (!ranges) return false;
     if (row.flag(7)) {
       if (!copy_body(batch.sequence, batch.size_bytes)) return false;
@@ -282,12 +322,13 @@ class Salvager {
   Statement insert_type_;
   Statement insert_letter_;
   Statement select_piece_;
+  const LostBatches lost_;
   std::map<uint64_t, std::string> webhook_ids_;  // by generation
   Salvage salvage_;
 };
 
 core::Result<Salvage> salvage_into(const std::string& path, const std::string& fresh_path,
-                                   const SqliteStoreOptions& options) {
+                                   const SqliteStoreOptions& options, LostBatches lost) {
   Database fresh;
   if (auto opened = fresh.open(fresh_path, Access::ReadWrite, options.vfs, kCacheKib); !opened) {
     return opened.error();
@@ -295,16 +336,15 @@ core::Result<Salvage> salvage_into(const std::string& path, const std::string& f
   if (auto prepared = prepare_schema(fresh); !prepared) return prepared.error();
   Salvage salvage;
   Database damaged;
+  Transaction transaction(fresh);
   // What cannot even be opened has nothing to give.
   if (damaged.open(path, Access::ReadOnly, options.vfs, kCacheKib)) {
-    // What is put aside stays as it was found.
-    sqlite3_db_config(damaged.handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-    Transaction transaction(fresh);
-    salvage = Salvager(damaged, fresh).run();
-    if (auto committed = transaction.commit(); !committed) return committed.error();
+    salvage = Salvager(damaged, fresh, lost).run();
   } else {
+    leave_out_type_numbers(fresh);
     salvage.damaged_tables.emplace_back("all");
   }
+  if (auto committed = transaction.commit(); !committed) return committed.error();
   return salvage;
 }
 
@@ -327,36 +367,90 @@ std::string aside_name(const std::string& path, core::WallTime now) {
   return name;
 }
 
+// A failure leaves one more than wanted.
+void limit_copies(const std::string& directory) {
+  const std::string prefix = std::string(kDatabaseName) + ".damaged-";
+  static constexpr std::string_view kLog = "-wal";
+  std::set<std::string> names;  // the time in them makes this their order
+  std::error_code failure;
+  for (std::filesystem::directory_iterator entry(directory, failure), end; entry != end;
+       entry.increment(failure)) {
+    std::string name = entry->path().filename().string();
+    if (name.compare(0, prefix.size(), prefix) != 0) continue;
+    if (name.ends_with(kLog)) name.resize(name.size() - kLog.size());
+    names.insert(std::move(name));
+  }
+  for (; names.size() > kDamagedKept; names.erase(names.begin())) {
+    for (const std::string_view suffix : {std::string_view(), kLog}) {
+      static_cast<void>(
+          remove_file(fmt::format("{}/{}{}", directory, *names.begin(), suffix)).ok());
+    }
+  }
+}
+
+core::Result<std::string> database_path(const SqliteStoreOptions& options) {
+  auto directory = real_directory(options.directory);
+  if (!directory) return directory.error();
+  return *directory + "/" + kDatabaseName;
+}
+
+core::Result<> remove_fresh(const std::string& path) {
+  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+    if (auto removed = remove_file(fresh_name(path) + suffix); !removed) return removed;
+  }
+  return {};
+}
+
 }  // namespace
 
-core::Result<Salvage> quarantine(const SqliteStoreOptions& options, core::WallTime now) {
-  const auto directory = real_directory(options.directory);
-  if (!directory) return directory.error();
-  const std::string path = *directory + "/" + kDatabaseName;
-  const std::string fresh = fresh_name(path);
-  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
-    if (auto removed = remove_file(fresh + suffix); !removed) return removed.error();
-  }
+core::Result<Salvage> salvage(const SqliteStoreOptions& options, LostBatches lost) {
+  const auto path = database_path(options);
+  if (!path) return path.error();
+  const std::string fresh = fresh_name(*path);
+  if (auto removed = remove_fresh(*path); !removed) return removed.error();
   if (auto made = make_private_file(fresh, options.file_mode); !made) return made.error();
-  auto salvage = salvage_into(path, fresh, options);
-  if (!salvage) {
-    static_cast<void>(remove_file(fresh).ok());
-    return salvage;
-  }
+  auto salvaged = salvage_into(*path, fresh, options, lost);
+  if (!salvaged) static_cast<void>(remove_fresh(*path).ok());
   core::crash_point("quarantine: salvaged");
-  const std::string aside = aside_name(path, now);
-  salvage->moved_to = aside;
+  return salvaged;
+}
+
+void discard_salvage(const SqliteStoreOptions& options) {
+  if (const auto path = database_path(options)) static_cast<void>(remove_fresh(*path).ok());
+}
+
+core::Result<std::string> put_in_place(const SqliteStoreOptions& options, core::WallTime now) {
+  const auto path = database_path(options);
+  if (!path) return path.error();
+  const bool is_there = file_exists(*path) || file_exists(*path + "-wal");
+  std::string aside = is_there ? aside_name(*path, now) : std::string();
   // From here on the fresh database is the one that counts: finish_quarantine() goes on from the
   // missing one.
-  if (auto renamed = rename_file(path, aside); !renamed) return renamed.error();
+  if (file_exists(*path)) {
+    if (auto renamed = rename_file(*path, aside); !renamed) return renamed.error();
+  }
   core::crash_point("quarantine: database moved aside");
-  if (file_exists(path + "-wal")) {
-    if (auto renamed = rename_file(path + "-wal", aside + "-wal"); !renamed) return renamed.error();
+  if (file_exists(*path + "-wal")) {
+    if (auto renamed = rename_file(*path + "-wal", aside + "-wal"); !renamed) {
+      return renamed.error();
+    }
   }
   core::crash_point("quarantine: log moved aside");
-  if (auto finished = finish_quarantine(*directory); !finished) return finished.error();
+  if (auto finished = finish_quarantine(path->substr(0, path->rfind('/'))); !finished) {
+    return finished.error();
+  }
   core::crash_point("quarantine: finished");
-  return salvage;
+  limit_copies(path->substr(0, path->rfind('/')));
+  return aside;
+}
+
+core::Result<Salvage> quarantine(const SqliteStoreOptions& options, core::WallTime now) {
+  auto salvaged = salvage(options, LostBatches::AreLosses);
+  if (!salvaged) return salvaged;
+  auto aside = put_in_place(options, now);
+  if (!aside) return aside.error();
+  salvaged->moved_to = std::move(*aside);
+  return salvaged;
 }
 
 core::Result<> finish_quarantine(const std::string& directory) {

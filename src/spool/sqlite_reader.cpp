@@ -23,14 +23,36 @@ core::Error no_batch(uint64_t sequence) {
 }  // namespace
 
 core::Result<> SqliteReader::open(const std::string& path, const char* vfs) {
-  if (auto opened = bodies_.open(path, Access::ReadOnly, vfs, kReaderCacheKib); !opened) {
-    return opened;
+  const std::scoped_lock lock(bodies_mutex_, queries_mutex_);
+  return open_connections(path, vfs);
+}
+
+core::Result<> SqliteReader::reopen(const char* vfs,
+                                    const std::function<core::Result<>()>& change) {
+  const std::scoped_lock lock(bodies_mutex_, queries_mutex_);
+  const std::string path = bodies_.path();
+  for (Statement* statement : {&select_body_, &select_dead_body_, &select_piece_}) {
+    *statement = Statement();
   }
+  bodies_.close();
+  queries_.close();
+  core::Result<> changed = change();
+  core::Result<> opened = open_connections(path, vfs);
+  return changed ? opened : changed;
+}
+
+core::Result<> SqliteReader::open_connections(const std::string& path, const char* vfs) {
+  const core::Result<> opened = bodies_.open(path, Access::ReadOnly, vfs, kReaderCacheKib);
+  // Also after a failure: they say then that there is no database.
   select_body_ = Statement(
-      bodies_, "SELECT size_bytes, body_kind, id, ranges FROM batches WHERE sequence = ?1");
+      bodies_,
+      "SELECT size_bytes, body_kind, id, ranges, generation, target_revision, events_count "
+      "FROM batches WHERE sequence = ?1");
   select_dead_body_ = Statement(bodies_, "SELECT size_bytes FROM dead_letters WHERE sequence = ?1");
   select_piece_ = Statement(bodies_, kSelectPiece);
-  if (auto prepared = bodies_.result(); !prepared) return prepared;
+  const core::Result<> prepared = bodies_.result();
+  if (!opened) return opened;
+  if (!prepared) return prepared;
   return queries_.open(path, Access::ReadOnly, vfs, kReaderCacheKib);
 }
 
@@ -41,8 +63,10 @@ core::Result<StoredBody> SqliteReader::open_body(uint64_t sequence) {
   if (select_body_.step()) {
     body.size_bytes = select_body_.number(0);
     body.kind = select_body_.flag(1) ? BodyKind::Blob : BodyKind::Journal;
-    const std::string id = select_body_.text(2);
-    auto ranges = open_ranges(sequence, id, select_body_.bytes(3));
+    const std::string facts =
+        batch_facts(select_body_.bytes(2), select_body_.number(4), select_body_.number(5),
+                    select_body_.count(6), body.size_bytes);
+    auto ranges = open_ranges(sequence, facts, select_body_.bytes(3));
     select_body_.reset();
     const bool is_journal = body.kind == BodyKind::Journal;
     if (!ranges || (is_journal && total_size(*ranges) + 1 != body.size_bytes)) {
@@ -89,7 +113,7 @@ core::Result<std::vector<LiveBatch>> SqliteReader::list_batches(std::optional<ui
 
 core::Result<LiveBatch> SqliteReader::find_batch(std::string_view id) {
   const std::lock_guard lock(queries_mutex_);
-  Statement select(queries_, std::string(kSelectLive) + "WHERE b.id = ?1");
+  Statement select(queries_, std::string(kSelectLive) + kWhereId);
   select.bind(id);
   if (select.step()) return read_live_batch(select);
   if (!queries_.is_ok()) return queries_.take_error();

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -23,6 +24,8 @@ namespace posthaste::spool {
 class SqliteReader {
  public:
   core::Result<> open(const std::string& path, const char* vfs);
+  // Nobody reads while `change` runs; it may put another database in the place of this one.
+  core::Result<> reopen(const char* vfs, const std::function<core::Result<>()>& change);
 
   core::Result<StoredBody> open_body(uint64_t sequence);
   core::Result<size_t> read_blob(uint64_t sequence, uint64_t offset, char* out, size_t room);
@@ -42,6 +45,8 @@ class SqliteReader {
   core::Result<WebhookHistory> history(std::string_view webhook_id);
 
  private:
+  core::Result<> open_connections(const std::string& path, const char* vfs);
+
   std::mutex bodies_mutex_;  // guards the next four
   Database bodies_;
   Statement select_body_;

@@ -11,7 +11,8 @@ namespace {
 constexpr const char* kTables = R"sql(
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
-  value INTEGER NOT NULL
+  value INTEGER NOT NULL,
+  checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE webhooks (
   row INTEGER PRIMARY KEY,
@@ -31,12 +32,14 @@ CREATE TABLE webhooks (
   is_paused INTEGER NOT NULL,
   created INTEGER NOT NULL,
   activates INTEGER,
+  checksum INTEGER NOT NULL,
   UNIQUE (generation, target_revision)
 ) STRICT;
 CREATE TABLE cursors (
   generation INTEGER PRIMARY KEY,
   sealed_to INTEGER NOT NULL,
-  is_removed INTEGER NOT NULL
+  is_removed INTEGER NOT NULL,
+  checksum INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE batches (
   sequence INTEGER PRIMARY KEY,
@@ -51,6 +54,7 @@ CREATE TABLE batches (
   end_position INTEGER NOT NULL,
   ranges BLOB NOT NULL
 ) STRICT;
+CREATE INDEX batch_ids ON batches (id);
 CREATE INDEX journal_batches ON batches (first_position) WHERE body_kind = 0;
 CREATE TABLE retries (
   sequence INTEGER PRIMARY KEY,
@@ -93,7 +97,8 @@ CREATE TABLE losses (
 CREATE TABLE event_types (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE,
-  class TEXT NOT NULL
+  class TEXT NOT NULL,
+  checksum INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE attempts (
   number INTEGER PRIMARY KEY,
@@ -131,7 +136,10 @@ core::Result<> prepare_schema(Database& database) {
   if (auto read = database.result(); !read) return read;
   if (tables > 0 && owner != kApplicationId) {
     return {core::ErrorCode::SpoolIo,
-            fmt::format("{} is a database, but not a spool of Posthaste", database.path())};
+            fmt::format(
+                "{} is a database, but not a spool of Posthaste; move it away, or set spool.dir "
+                "to another directory",
+                database.path())};
   }
   if (version > kFormatVersion) {
     return {core::ErrorCode::Unsupported,

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 #include <utility>
 
+#include "journal/journal_file.h"
 #include "spool/sqlite_check.h"
 #include "spool/sqlite_files.h"
 #include "spool/sqlite_quarantine.h"
+#include "spool/sqlite_webhooks.h"
 
 namespace posthaste::spool {
 namespace {
@@ -36,11 +39,43 @@ core::Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteStoreOp
   std::unique_ptr<SqliteStore> store(new SqliteStore(options));
   store->path_ = *directory + "/" + kDatabaseName;
   if (auto finished = finish_quarantine(*directory); !finished) return finished.error();
+  const bool has_journal = store->has_journal();
+  std::error_code failure;
+  const uint64_t size_bytes = std::filesystem::file_size(store->path_, failure);
+  if (has_journal && (failure || size_bytes == 0)) {
+    return damage_error(store->path_, "it is gone or empty, though there is a journal");
+  }
   if (auto opened = store->open_connections(); !opened) return opened.error();
+  if (has_journal && !store->has_numbered_types()) {
+    store->leave_log();
+    return damage_error(store->path_, "it is older than the journal, its log is gone or damaged");
+  }
   return store;
 }
 
+bool SqliteStore::has_journal() const {
+  std::error_code failure;
+  const std::filesystem::path directory = std::filesystem::path(path_).parent_path();
+  for (std::filesystem::directory_iterator entry(directory, failure), end; entry != end;
+       entry.increment(failure)) {
+    const auto name = journal::parse_file_name(entry->path().filename().string());
+    if (name && name->kind == journal::FileKind::InUse) return true;
+  }
+  return false;
+}
+
+// Event types have their numbers on disk before the first record is written.
+bool SqliteStore::has_numbered_types() {
+  Statement select(database_, "SELECT count(*) FROM sqlite_sequence");
+  return select.step() && select.number(0) > 0;
+}
+
 core::Result<> SqliteStore::open_connections() {
+  if (auto opened = open_writer(); !opened) return opened;
+  return reader_.open(path_, options_.vfs);
+}
+
+core::Result<> SqliteStore::open_writer() {
   if (auto made = make_private_file(path_, options_.file_mode); !made) return made;
   if (auto opened = database_.open(path_, Access::ReadWrite, options_.vfs, kWriterCacheKib);
       !opened) {
@@ -60,13 +95,26 @@ core::Result<> SqliteStore::open_connections() {
   if (auto prepared = database_.result(); !prepared) return prepared;
   if (auto read = read_event_types(); !read) return read;
   measure_free_space();
-  if (auto measured = database_.result(); !measured) return measured;
-  return reader_.open(path_, options_.vfs);
+  return database_.result();
+}
+
+void SqliteStore::close_writer() {
+  writer_.reset();
+  database_.close();
+  log_pages_ = 0;
 }
 
 core::Result<> SqliteStore::read_event_types() {
-  Statement select(database_, "SELECT number, name, class FROM event_types ORDER BY number");
-  while (select.step()) types_.push_back({select.count(0), select.text(1), select.text(2)});
+  Statement select(database_,
+                   "SELECT number, name, class, checksum FROM event_types ORDER BY number");
+  const std::lock_guard lock(types_mutex_);
+  types_.clear();
+  while (select.step()) {
+    types_.push_back({select.count(0), select.text(1), select.text(2)});
+    const std::string key = type_key(types_.back().name, types_.back().class_name);
+    if (select.integer(3) != number_checksum(key, select.number(0)))
+      select.note_damage(fmt::format("event type {} has a wrong checksum", select.number(0)));
+  }
   return database_.result();
 }
 
@@ -206,10 +254,6 @@ uint64_t SqliteStore::delete_dead_letters(DeadLetterFilter filter) {
   return queue_.push(DeleteDeadLetters{std::move(filter)});
 }
 
-uint64_t SqliteStore::purge_webhook(uint64_t generation, Loss loss) {
-  return queue_.push(Purge{generation, std::move(loss)});
-}
-
 void SqliteStore::begin_group() {
   queue_.begin_group();
 }
@@ -219,6 +263,7 @@ void SqliteStore::end_group() {
 }
 
 bool SqliteStore::has_work() const {
+  if (journal_file_ != journal_file_written_) return true;
   if (queue_.has_work()) return true;
   const std::lock_guard lock(attempts_mutex_);
   return !waiting_attempts_.empty();
@@ -292,7 +337,7 @@ core::Result<std::vector<WebhookSums>> SqliteStore::live_sums() const {
 }
 
 core::Result<Findings> SqliteStore::check() const {
-  return check_database(path_, options_.vfs);
+  return check_database(path_, options_.vfs, stops_checks_);
 }
 
 }  // namespace posthaste::spool

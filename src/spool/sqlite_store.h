@@ -21,6 +21,8 @@
 
 namespace posthaste::spool {
 
+struct Salvage;
+
 struct SqliteStoreOptions {
   std::string directory;  // exists, and is nobody else's to write
   SyncLevel sync = SyncLevel::Full;
@@ -46,6 +48,22 @@ class SqliteStore final : public DurableStore {
   // What is queued and not committed is gone.
   ~SqliteStore() override;
 
+  // The database was found damaged while it was open: saves what can be read into a fresh one, puts
+  // that in its place and goes on with it; what is queued stays queued. Readers wait for the moment
+  // of the change only. Live batches that cannot be saved are left for the engine to give up.
+  // Fails, and changes nothing, when it cannot save every webhook and cursor, since the engine goes
+  // on with those that it has in memory. The spool thread.
+  core::Result<Salvage> renew(core::WallTime now);
+  // What the journal misses before that position was reported, and is no reason to refuse a start.
+  // Before the first operation.
+  core::Result<> accept_damage(core::StreamPosition before);
+  // A file of the journal is in use; written with the next commit, lazily.
+  void set_journal_file(uint64_t number) { journal_file_ = number; }
+  // The spool is refused: the log stays beside the database.
+  void leave_log();
+  // Ends a check that is under way, and any later one.
+  void stop_checks() { stops_checks_.store(true); }
+
   void log_attempt(const AttemptRecord& attempt) override;
   std::vector<AttemptRecord> batch_status(std::string_view webhook_id, size_t limit,
                                           StatusFilter filter, core::WallTime now) const override;
@@ -68,7 +86,6 @@ class SqliteStore final : public DurableStore {
   uint64_t replay_dead_letter(uint64_t sequence, uint64_t generation,
                               uint64_t target_revision) override;
   uint64_t delete_dead_letters(DeadLetterFilter filter) override;
-  uint64_t purge_webhook(uint64_t generation, Loss loss) override;
   void begin_group() override;
   void end_group() override;
 
@@ -112,6 +129,12 @@ class SqliteStore final : public DurableStore {
   explicit SqliteStore(const SqliteStoreOptions& options);
 
   core::Result<> open_connections();
+  core::Result<> open_writer();
+  void close_writer();
+  bool has_journal() const;
+  bool has_numbered_types();
+  void verify();
+  uint64_t read_mark(const char* key);
   core::Result<> read_event_types();
   core::Result<> write(const OperationQueue::Taken& taken, RecordSource& records,
                        CommitOutcome& outcome);
@@ -140,6 +163,8 @@ class SqliteStore final : public DurableStore {
   std::atomic<core::Duration> attempts_max_age_;
   std::atomic<uint64_t> attempts_max_bytes_;
   std::atomic<uint64_t> left_early_count_{0};
+  std::atomic<uint64_t> journal_file_{0};  // the greatest number in use
+  std::atomic<uint64_t> journal_file_written_{0};
 
   mutable std::mutex attempts_mutex_;  // guards the next three
   std::deque<AttemptRecord> waiting_attempts_;
@@ -157,6 +182,7 @@ class SqliteStore final : public DurableStore {
   mutable std::mutex types_mutex_;  // guards types_
   std::vector<EventTypeRow> types_;
 
+  std::atomic<bool> stops_checks_{false};
   mutable SqliteReader reader_;
 };
 

@@ -1,4 +1,4 @@
-// What the spool thread does with the database: commit, sync, move bodies, maintain, recover.
+// What the spool thread does with the database: commit, sync, move bodies, maintain.
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -21,6 +21,15 @@ constexpr core::Duration kLettersLookedEvery = std::chrono::seconds(30);
 // So much free space stays for what comes next, or a quarter of the file.
 constexpr uint64_t kFreeBytesKept = 16u << 20;
 
+// Webhooks are not left to the log alone: it may get lost without a trace, and what else is in it
+// the journal makes good.
+bool changes_webhooks(const OperationQueue::Taken& taken) {
+  return std::any_of(taken.operations.begin(), taken.operations.end(), [](const auto& entry) {
+    return std::holds_alternative<PutWebhook>(entry.second) ||
+           std::holds_alternative<SetRemoved>(entry.second);
+  });
+}
+
 }  // namespace
 
 core::Result<CommitOutcome> SqliteStore::commit(RecordSource& records) {
@@ -28,13 +37,16 @@ core::Result<CommitOutcome> SqliteStore::commit(RecordSource& records) {
   CommitOutcome outcome;
   OperationQueue::Taken taken = queue_.take();
   take_attempts();
-  if (!taken.operations.empty() || !taken_attempts_.empty()) {
+  const uint64_t journal_file = journal_file_;
+  const bool has_new_file = journal_file != journal_file_written_;
+  if (!taken.operations.empty() || !taken_attempts_.empty() || has_new_file) {
     if (auto written = write(taken, records, outcome); !written) {
       queue_.put_back(std::move(taken));
       put_back_attempts();
       return written.error();
     }
     ++commits_count_;
+    journal_file_written_ = journal_file;
     queue_.done(taken);
     const std::lock_guard attempts_lock(attempts_mutex_);
     taken_attempts_.clear();
@@ -42,7 +54,9 @@ core::Result<CommitOutcome> SqliteStore::commit(RecordSource& records) {
   committed_ = taken.last_number;
   if (options_.sync == SyncLevel::Full) synced_ = taken.last_number;
   outcome.committed = taken.last_number;
-  if (log_pages_ >= kLogPagesMax) outcome.checkpoint = checkpoint(SQLITE_CHECKPOINT_PASSIVE);
+  if (log_pages_ >= kLogPagesMax || changes_webhooks(taken)) {
+    outcome.checkpoint = checkpoint(SQLITE_CHECKPOINT_PASSIVE);
+  }
   return outcome;
 }
 
@@ -63,6 +77,7 @@ core::Result<> SqliteStore::write(const OperationQueue::Taken& taken, RecordSour
     has_new_letters |= finish && finish->ending.dead_letter;
   }
   if (has_new_letters) writer_->limit_dead_letters(dead_letters_max_bytes_, outcome.losses);
+  if (journal_file_ > 0) writer_->mark("journal_file", journal_file_);
   writer_->write_marks();
   core::crash_point("store: before the commit");
   core::Result<> committed = transaction.commit();
@@ -120,7 +135,7 @@ core::Result<> SqliteStore::sync() {
   // Something must be written for the log to be synced.
   return write_synced([this] {
     database_.exec(
-        "INSERT INTO meta (key, value) VALUES ('syncs', 1) "
+        "INSERT INTO meta (key, value, checksum) VALUES ('syncs', 1, 0) "
         "ON CONFLICT (key) DO UPDATE SET value = value + 1");
   });
 }
@@ -146,6 +161,7 @@ core::Result<MoveOutcome> SqliteStore::move_to_blob(core::StreamPosition first,
         ++outcome.batches_count;
         outcome.size_bytes += moved.size_bytes;
       } else if (moved.is_lost) {
+        if (!writer_->batches().forget_body(sequence)) return;
         outcome.unreadable.push_back(sequence);
       } else {
         ++outcome.postponed_count;
@@ -244,10 +260,12 @@ core::Result<uint32_t> SqliteStore::define_type(std::string_view name,
   EventTypeRow row{0, std::string(name), std::string(class_name)};
   core::Result<> written = write_synced([&] {
     Statement insert(database_,
-                     "INSERT INTO event_types (name, class) VALUES (?1, ?2) "
+                     "INSERT INTO event_types (name, class, checksum) VALUES (?1, ?2, 0) "
                      "ON CONFLICT (name) DO UPDATE SET class = excluded.class RETURNING number");
     if (insert.bind(name, class_name).step()) row.number = insert.count(0);
     insert.run();
+    Statement seal(database_, "UPDATE event_types SET checksum = ?2 WHERE number = ?1");
+    seal.bind(row.number, number_checksum(type_key(name, class_name), row.number)).run();
   });
   if (!written) return written.error();
   const std::lock_guard types_lock(types_mutex_);
@@ -260,61 +278,6 @@ core::Result<uint32_t> SqliteStore::define_type(std::string_view name,
     *same = row;
   }
   return row.number;
-}
-
-core::Result<RecoveredState> SqliteStore::recover() {
-  const std::lock_guard lock(writer_mutex_);
-  forget_unused_webhooks();
-  RecoveredState state;
-  state.webhooks = read_webhooks(database_);
-  {
-    const auto number = [this](const char* sql) {
-      Statement select(database_, sql);
-      return select.step() ? select.number(0) : 0;
-    };
-    state.low = number("SELECT value FROM meta WHERE key = 'low'");
-    state.greatest_position =
-        std::max({state.low, number("SELECT coalesce(max(sealed_to), 0) FROM cursors"),
-                  number("SELECT coalesce(max(end_position), 0) FROM batches")});
-    state.greatest_sequence =
-        std::max({number("SELECT value FROM meta WHERE key = 'greatest_sequence'"),
-                  number("SELECT coalesce(max(sequence), 0) FROM batches"),
-                  number("SELECT coalesce(max(sequence), 0) FROM dead_letters")});
-    state.greatest_generation =
-        std::max(number("SELECT value FROM meta WHERE key = 'greatest_generation'"),
-                 number("SELECT coalesce(max(generation), 0) FROM webhooks"));
-    Statement losses(database_,
-                     "SELECT webhook_id, reason, events_count, batches_count FROM losses");
-    while (losses.step()) {
-      state.losses.push_back({losses.text(0), static_cast<int32_t>(losses.integer(1)),
-                              losses.number(2), losses.number(3)});
-    }
-  }
-  if (auto read = database_.result(); !read) return read.error();
-  return state;
-}
-
-// Tombstones and earlier revisions that no live batch refers to: their end may not have been
-// written.
-void SqliteStore::forget_unused_webhooks() {
-  Transaction transaction(database_);
-  database_.exec(
-      "DELETE FROM webhooks AS w WHERE (target_revision < (SELECT max(target_revision) "
-      "FROM webhooks WHERE generation = w.generation) OR generation IN "
-      "(SELECT generation FROM cursors WHERE is_removed = 1)) AND (generation, target_revision) "
-      "NOT IN (SELECT generation, target_revision FROM batches)");
-  database_.exec("DELETE FROM cursors WHERE generation NOT IN (SELECT generation FROM webhooks)");
-  // A disk that is full or cannot be written must not keep the spool from being read.
-  static_cast<void>(transaction.commit().ok());
-}
-
-core::Result<> SqliteStore::for_each_live(const std::function<void(const LiveBatch&)>& visit) {
-  const std::lock_guard lock(writer_mutex_);
-  {
-    Statement select(database_, std::string(kSelectLive) + "ORDER BY b.sequence");
-    while (select.step()) visit(read_live_batch(select));
-  }
-  return database_.result();
 }
 
 }  // namespace posthaste::spool

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "journal/frame.h"
 #include "json/value.h"
 #include "json/writer.h"
 
@@ -12,6 +13,9 @@ namespace posthaste::spool {
 namespace {
 
 using Strings = std::vector<std::string>;
+
+// Of kWebhookColumns.
+constexpr int kChecksumColumn = 16;
 
 std::string strings_json(const Strings& strings) {
   std::string out;
@@ -70,22 +74,45 @@ bool read_overrides(std::string_view text, std::map<std::string, std::string>& o
   return true;
 }
 
+// Of all columns but the checksum, in the order of kWebhookColumns, as text.
+uint64_t webhook_checksum(const Strings& columns) {
+  std::string text;
+  for (const std::string& column : columns) text += std::to_string(column.size()) + ':' + column;
+  return journal::contents_checksum(text, columns.size());
+}
+
+std::string number_text(uint64_t number) {
+  return std::to_string(number);
+}
+
+std::string time_text(core::WallTime time) {
+  return std::to_string(time.time_since_epoch().count());
+}
+
 }  // namespace
+
+int64_t number_checksum(std::string_view key, uint64_t value) {
+  // Room for one more, in either direction.
+  return static_cast<int64_t>(journal::contents_checksum(key, value) >> 2);
+}
 
 WebhookTable::WebhookTable(Database& database)
     : put_(database,
            "INSERT OR REPLACE INTO webhooks (generation, target_revision, id, name, target, "
            "origin, credentials, events, auth_token, headers, active, overrides, source_file, "
-           "is_paused, created, activates) VALUES "
-           "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"),
+           "is_paused, created, activates, checksum) VALUES "
+           "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"),
       put_cursor_(database,
-                  "INSERT INTO cursors (generation, sealed_to, is_removed) VALUES (?1, ?2, ?3) "
-                  "ON CONFLICT (generation) DO UPDATE SET "
-                  "sealed_to = max(sealed_to, excluded.sealed_to), "
-                  "is_removed = max(is_removed, excluded.is_removed)"),
+                  "INSERT INTO cursors (generation, sealed_to, is_removed, checksum) "
+                  "VALUES (?1, ?2, 0, ?3) ON CONFLICT (generation) DO UPDATE SET "
+                  "sealed_to = excluded.sealed_to, checksum = excluded.checksum + is_removed "
+                  "WHERE excluded.sealed_to > sealed_to"),
       advance_(database,
-               "UPDATE cursors SET sealed_to = ?2 WHERE generation = ?1 AND sealed_to < ?2"),
-      set_removed_(database, "UPDATE cursors SET is_removed = 1 WHERE generation = ?1"),
+               "UPDATE cursors SET sealed_to = ?2, checksum = ?3 + is_removed "
+               "WHERE generation = ?1 AND sealed_to < ?2"),
+      set_removed_(database,
+                   "UPDATE cursors SET is_removed = 1, checksum = checksum + 1 "
+                   "WHERE generation = ?1 AND is_removed = 0"),
       forget_(database, "DELETE FROM webhooks WHERE generation = ?1"),
       forget_cursor_(database, "DELETE FROM cursors WHERE generation = ?1"),
       forget_revision_(database,
@@ -93,15 +120,31 @@ WebhookTable::WebhookTable(Database& database)
 
 bool WebhookTable::put(const WebhookRow& row) {
   const core::Webhook& webhook = row.webhook;
+  const std::string events = strings_json(webhook.events);
+  const std::string headers = headers_json(webhook.headers);
+  const std::string overrides = overrides_json(webhook.overrides);
+  const uint64_t checksum = webhook_checksum(
+      {number_text(webhook.generation), number_text(webhook.target_revision), webhook.id,
+       webhook.name, webhook.target, webhook.origin, webhook.credentials, events,
+       webhook.auth_token, headers, number_text(webhook.active), overrides, webhook.source_file,
+       number_text(webhook.is_paused), time_text(webhook.created),
+       row.activates ? time_text(*row.activates) : std::string()});
   put_.bind(webhook.generation, webhook.target_revision, webhook.id, webhook.name, webhook.target,
-            webhook.origin, webhook.credentials, strings_json(webhook.events), webhook.auth_token,
-            headers_json(webhook.headers), webhook.active, overrides_json(webhook.overrides),
-            webhook.source_file, webhook.is_paused, webhook.created, row.activates);
-  return put_.run() && put_cursor_.bind(webhook.generation, row.sealed_to, row.is_removed).run();
+            webhook.origin, webhook.credentials, events, webhook.auth_token, headers,
+            webhook.active, overrides, webhook.source_file, webhook.is_paused, webhook.created,
+            row.activates, checksum);
+  return put_.run() && put_cursor(webhook.generation, row.sealed_to) &&
+         (!row.is_removed || set_removed(webhook.generation));
+}
+
+bool WebhookTable::put_cursor(uint64_t generation, core::StreamPosition sealed_to) {
+  return put_cursor_.bind(generation, sealed_to, number_checksum(cursor_key(generation), sealed_to))
+      .run();
 }
 
 bool WebhookTable::advance(uint64_t generation, core::StreamPosition sealed_to) {
-  return advance_.bind(generation, sealed_to).run();
+  return advance_.bind(generation, sealed_to, number_checksum(cursor_key(generation), sealed_to))
+      .run();
 }
 
 bool WebhookTable::set_removed(uint64_t generation) {
@@ -117,6 +160,9 @@ bool WebhookTable::forget_revision(uint64_t generation, uint64_t target_revision
 }
 
 bool read_webhook(const Statement& row, int column, WebhookRow& out) {
+  Strings columns;
+  for (int i = 0; i < kChecksumColumn; ++i) columns.push_back(row.text(column + i));
+  if (row.number(column + kChecksumColumn) != webhook_checksum(columns)) return false;
   core::Webhook& webhook = out.webhook;
   webhook.generation = row.number(column);
   webhook.target_revision = row.number(column + 1);
@@ -138,20 +184,28 @@ bool read_webhook(const Statement& row, int column, WebhookRow& out) {
 
 std::vector<WebhookRow> read_webhooks(Database& database) {
   std::vector<WebhookRow> rows;
-  Statement select(database, fmt::format("SELECT coalesce(sealed_to, 0), coalesce(is_removed, 0), "
-                                         "{} FROM webhooks LEFT JOIN cursors USING (generation) "
+  Statement select(database, fmt::format("SELECT sealed_to, is_removed, cursors.checksum, {} "
+                                         "FROM webhooks LEFT JOIN cursors USING (generation) "
                                          "ORDER BY generation, target_revision",
                                          kWebhookColumns));
   while (select.step()) {
     WebhookRow row;
-    row.sealed_to = select.number(0);
-    row.is_removed = select.flag(1);
-    if (!read_webhook(select, 2, row)) {
+    if (!read_webhook(select, 3, row)) {
       database.note_damage(fmt::format("webhook {} cannot be read", row.webhook.id));
+    }
+    if (!read_cursor(select, 0, row.webhook.generation, row)) {
+      database.note_damage(fmt::format("the cursor of webhook {} is damaged", row.webhook.id));
     }
     rows.push_back(std::move(row));
   }
   return rows;
+}
+
+bool read_cursor(const Statement& row, int column, uint64_t generation, WebhookRow& out) {
+  out.sealed_to = row.number(column);
+  out.is_removed = row.flag(column + 1);
+  const int64_t expected = number_checksum(cursor_key(generation), out.sealed_to);
+  return row.integer(column + 2) == expected + (out.is_removed ? 1 : 0);
 }
 
 }  // namespace posthaste::spool

@@ -23,7 +23,6 @@ constexpr const char* kCrashPoints[] = {"store: sealed",
                                         "store: losses reported",
                                         "store: replayed",
                                         "store: dead letters deleted",
-                                        "store: purged",
                                         "store: history forgotten"};
 static_assert(std::size(kCrashPoints) == std::variant_size_v<Operation>);
 
@@ -47,8 +46,9 @@ SqliteWriter::SqliteWriter(Database& database)
                            "DELETE FROM losses WHERE webhook_id = ?1 AND reason = ?2 "
                            "AND events_count = 0 AND batches_count = 0"),
       raise_mark_(database,
-                  "INSERT INTO meta (key, value) VALUES (?1, ?2) "
-                  "ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)") {}
+                  "INSERT INTO meta (key, value, checksum) VALUES (?1, ?2, ?3) "
+                  "ON CONFLICT (key) DO UPDATE SET value = excluded.value, "
+                  "checksum = excluded.checksum WHERE excluded.value > value") {}
 
 bool SqliteWriter::execute(const Operation& operation, RecordSource& source,
                            std::vector<Loss>& losses) {
@@ -71,7 +71,7 @@ void SqliteWriter::mark(const char* key, uint64_t value) {
 
 bool SqliteWriter::write_marks() {
   for (const auto& [key, value] : marks_) {
-    if (!raise_mark_.bind(key, value).run()) return false;
+    if (!raise_mark_.bind(key, value, number_checksum(key, value)).run()) return false;
   }
   marks_.clear();
   return true;
@@ -144,15 +144,6 @@ bool SqliteWriter::run(const Replay& replay) {
 
 bool SqliteWriter::run(const DeleteDeadLetters& removal) {
   return batches_.remove_dead_letters(removal.filter);
-}
-
-bool SqliteWriter::run(const Purge& purge) {
-  const Sums purged = batches_.purge(purge.generation);
-  if (purged.batches_count == 0) return database_.is_ok();
-  Loss loss = purge.loss;
-  loss.events_count = purged.events_count;
-  loss.batches_count = purged.batches_count;
-  return cause_loss(loss);
 }
 
 bool SqliteWriter::run(const ForgetHistory& forget) {

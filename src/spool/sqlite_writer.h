@@ -26,6 +26,8 @@ class SqliteWriter {
 
   // Losses that the store causes are added to `losses`.
   bool execute(const Operation& operation, RecordSource& source, std::vector<Loss>& losses);
+  // A number of `meta` that only grows; written by write_marks().
+  void mark(const char* key, uint64_t value);
   // What the operations since the last call moved: greatest numbers, low.
   bool write_marks();
   // The oldest dead letters go until the rest is within the bound.
@@ -53,14 +55,12 @@ class SqliteWriter {
   bool run(const LossesReported& reported);
   bool run(const Replay& replay);
   bool run(const DeleteDeadLetters& removal);
-  bool run(const Purge& purge);
   bool run(const ForgetHistory& forget);
 
   bool add_loss(const Loss& loss);
   // A loss of the store's own making: written, and handed to the caller.
   bool cause_loss(const Loss& loss);
   bool lose_dead_letter(const DeadLetter& letter, int32_t reason);
-  void mark(const char* key, uint64_t value);
 
   Database& database_;
   WebhookTable webhooks_;

@@ -135,8 +135,6 @@ class DurableStore : public Store {
   virtual uint64_t replay_dead_letter(uint64_t sequence, uint64_t generation,
                                       uint64_t target_revision) = 0;
   virtual uint64_t delete_dead_letters(DeadLetterFilter filter) = 0;
-  // Drops all live batches of a webhook; `loss` names webhook and reason, the counts are found.
-  virtual uint64_t purge_webhook(uint64_t generation, Loss loss) = 0;
 
   // What is queued between the two reaches the disk in one transaction. Groups do not nest; the
   // delivery thread only.

@@ -19,7 +19,6 @@ inline constexpr std::string_view kElsewhere[] = {
     "store: loss added",
     // Takes away what is owed; the store's model test.
     "store: dead letters deleted",
-    "store: purged",
     // Nothing asks for it yet; the store's model test.
     "store: split",
 };

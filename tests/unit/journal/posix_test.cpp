@@ -71,7 +71,8 @@ TEST_CASE("A world-writable spool directory is refused", "[journal][directory]")
   REQUIRE(::chmod(folder.path().c_str(), 01777) == 0);
   const auto result = prepare_directory(folder.path(), {});
   REQUIRE_FALSE(result.ok());
-  CHECK(result.error().message == "spool directory " + folder.path() + " is world-writable");
+  CHECK(result.error().message == "spool directory " + folder.path() +
+                                      " is world-writable; take that right away with chmod o-w");
 }
 
 TEST_CASE("A spool directory that is a file, or has no parent, is refused",

@@ -189,6 +189,107 @@ TEST_CASE("A file header has a copy: one damaged loses nothing, both lose the fi
   CHECK(rig.system.exists(rig.path(FileKind::Damaged, files[1].number)));
 }
 
+TEST_CASE("Whoever goes on with a damaged header copy finds it whole at the next start",
+          "[journal][recovery]") {
+  JournalRig rig;
+  rig.open();
+  while (rig.journal->files().size() < 3) rig.must_append(std::string(1000, 'x'));
+  REQUIRE(rig.journal->sync().ok());
+  rig.system.damage(rig.path(1), GENERATE(0u, 4096u) + 20, "damage");
+  rig.open();
+  CHECK(rig.findings.is_damaged());
+  // Opening changed nothing.
+  rig.open();
+  CHECK(rig.findings.is_damaged());
+  rig.must_append("next");
+  REQUIRE(rig.journal->sync().ok());
+  rig.open();
+  CHECK_FALSE(rig.findings.is_damaged());
+}
+
+TEST_CASE("The newest file is missed when its number is known", "[journal][recovery]") {
+  JournalRig rig;
+  rig.open();
+  while (rig.journal->files().size() < 3) rig.must_append(std::string(1000, 'x'));
+  REQUIRE(rig.journal->sync().ok());
+  JournalKnown known;
+  known.newest_file = rig.journal->newest_file();
+  rig.open(known);
+  CHECK_FALSE(rig.findings.is_damaged());
+  const std::string path = rig.path(2);
+  REQUIRE(rig.system.remove(path).ok());
+  rig.open(known);
+  CHECK(rig.findings.damaged_files == std::vector<std::string>{path});
+  // Its number is not given again.
+  rig.must_append("next");
+  CHECK(rig.journal->newest_file() > known.newest_file);
+}
+
+TEST_CASE("Damage that an earlier start accepted is not reported again", "[journal][recovery]") {
+  JournalRig rig;
+  rig.open();
+  for (int i = 0; i < 10; ++i) {
+    rig.must_append(std::string(100, 'x'));
+    REQUIRE(rig.journal->sync().ok());
+  }
+  const auto frames = frames_of(rig.system, rig.path(0));
+  rig.system.damage(rig.path(0), frames.at(3).offset + 70, "damage");
+  rig.open();
+  REQUIRE(rig.findings.is_damaged());
+  JournalKnown known;
+  known.accepted = rig.journal->end();
+  rig.open(known);
+  CHECK_FALSE(rig.findings.is_damaged());
+  const core::StreamPosition next = rig.must_append("next");
+  REQUIRE(rig.journal->sync().ok());
+  rig.must_append("one more");
+  // What is damaged later is news.
+  rig.system.damage(rig.path(1), frames_of(rig.system, rig.path(1)).at(0).offset + 66, "da");
+  rig.open(known);
+  CHECK(rig.findings.lost == std::vector<core::StreamRange>{{next, 4}});
+}
+
+TEST_CASE("A file with damaged frames is set aside as it was, and of those the newest are kept",
+          "[journal][recovery]") {
+  JournalRig rig;
+  rig.open();
+  while (rig.journal->files().size() < 12) rig.must_append(std::string(1000, 'x'));
+  REQUIRE(rig.journal->sync().ok());
+  rig.must_append("last");
+  const auto files = rig.journal->files();
+  std::vector<std::string> contents;
+  for (size_t i = 0; i < 10; ++i) {
+    rig.system.damage(rig.path(i), kFramesOffset + 200, "damage");
+    contents.push_back(rig.system.bytes(rig.path(i)));
+  }
+  rig.open();
+  REQUIRE(rig.findings.damaged_files.size() == 10);
+  const uint64_t disk_bytes = rig.journal->disk_bytes();
+  for (size_t i = 0; i < 10; ++i) REQUIRE(rig.journal->release(files[i].number));
+  CHECK(rig.journal->disk_bytes() == disk_bytes - 10 * rig.options.file_bytes);
+  for (size_t i = 0; i < 10; ++i) {
+    const std::string path = rig.path(FileKind::Damaged, files[i].number);
+    CHECK(rig.system.exists(path) == (i >= 2));
+    if (i >= 2) CHECK((rig.system.bytes(path) == contents[i]));
+  }
+}
+
+TEST_CASE("Records behind a place that the disk cannot read are given out", "[journal][recovery]") {
+  JournalRig rig;
+  rig.open();
+  for (int i = 0; i < 20; ++i) {
+    rig.must_append(std::string(1000, 'x'));
+    REQUIRE(rig.journal->sync().ok());
+  }
+  const auto all = rig.records();
+  rig.system.fail_reads(rig.path(0), 4);
+  rig.open();
+  REQUIRE(rig.findings.is_damaged());
+  const auto readable = rig.records();
+  CHECK(readable.size() >= all.size() - 6);
+  CHECK(readable.rbegin()->first == all.rbegin()->first);
+}
+
 TEST_CASE("A file that is missing is reported as a lost range", "[journal][recovery]") {
   JournalRig rig;
   rig.open();
@@ -228,7 +329,8 @@ TEST_CASE("A journal of a newer version is refused", "[journal][recovery]") {
       rig.system, rig.options, {}, [] { return uint64_t{1}; }, findings);
   REQUIRE_FALSE(opened.ok());
   CHECK(opened.code() == core::ErrorCode::Unsupported);
-  CHECK(opened.error().message == path + " was written by a newer version, format 2");
+  CHECK(opened.error().message ==
+        path + " was written by a newer version, format 2; use the library that wrote it");
 }
 
 TEST_CASE("Frame-like bytes inside payloads never pass, wherever damage makes recovery look",

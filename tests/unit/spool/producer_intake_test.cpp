@@ -89,7 +89,7 @@ class Deliverer {
     REQUIRE(spool_->commit());
     spool_->set_low_written(spool_->end());
   }
-  std::vector<std::string> remarks() { return spool_->take_produced_remarks(); }
+  std::vector<std::string> remarks() { return spool_->take_remarks(); }
   const std::vector<core::EventTypeId>& types() const { return types_; }
   const core::EventCatalogue& catalogue() const { return catalogue_; }
 

@@ -193,11 +193,10 @@ class Player {
       case 4:
         return delete_letters();
       case 5:
-        return purge();
-      case 6:
         return set_low();
-      case 7:
+      case 6:
         return report_losses();
+      case 7:
       case 8:
       case 9:
         return attempt();
@@ -346,22 +345,6 @@ class Player {
     filter.batch_id = batch_id(*sequence);
     store_->delete_dead_letters(filter);
     queue([s = *sequence](Model& model) { model.letters.erase(s); });
-  }
-
-  void purge() {
-    const auto generation = any_key(ahead().webhooks);
-    if (!generation || random_.below(8) != 0) return;
-    store_->purge_webhook(*generation, {"purged", 3, 0, 0});
-    queue([g = *generation](Model& model) {
-      for (auto entry = model.live.begin(); entry != model.live.end();) {
-        if (entry->second.generation != g) {
-          ++entry;
-          continue;
-        }
-        model.lose({"purged", 3, entry->second.events_count, 1});
-        entry = model.live.erase(entry);
-      }
-    });
   }
 
   void set_low() {

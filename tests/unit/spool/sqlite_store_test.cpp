@@ -408,7 +408,10 @@ TEST_CASE("A batch whose records are gone is named, and one that cannot be read 
   REQUIRE(moved);
   CHECK(moved->unreadable == std::vector<uint64_t>{1});
   CHECK(moved->batches_count == 1);
-  CHECK(fixture.check().empty());
+  // It keeps no file of the journal, and its turn will show that there is nothing to send.
+  CHECK_FALSE(*fixture.store->has_live_in(0, 1000));
+  CHECK(read_body(*fixture.store, 1).empty());
+  CHECK(fixture.check() == Findings{"the body of batch 1 is not whole"});
 
   // As a dead letter it is a loss instead.
   fixture.store->finish(1, dead_lettered(at(1s)));
@@ -462,12 +465,6 @@ TEST_CASE("Waiting batches are listed page by page and summed by webhook",
   REQUIRE(sums->size() == 3);
   CHECK((*sums)[0].generation == 1);
   CHECK((*sums)[0].live == Sums{10, 10, 1000});
-
-  fixture.store->purge_webhook(2, {"webhook-2", 3, 0, 0});
-  CHECK(fixture.commit().losses == std::vector<Loss>{{"webhook-2", 3, 10, 10}});
-  CHECK(fixture.store->live_sums()->size() == 2);
-  CHECK(fixture.recover().losses == std::vector<Loss>{{"webhook-2", 3, 10, 10}});
-  CHECK(fixture.check().empty());
 }
 
 TEST_CASE("An event type keeps its number for ever", "[spool][sqlite_store]") {
