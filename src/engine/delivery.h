@@ -248,6 +248,7 @@ class Delivery {
   core::StreamPosition written_low_ = 0;  // what was last written of it
   uint64_t low_operation_ = 0;            // that wrote it; 0: it is on disk
   core::Instant cursor_due_{};
+  core::Instant cursor_soon_{};
   uint64_t quota_operation_ = 0;  // that gave up a batch for want of space; 0: none since a look
   uint64_t quota_look_ = 0;       // when the next look at the space makes sense
   core::Instant meters_due_{};

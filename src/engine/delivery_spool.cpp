@@ -16,8 +16,11 @@ namespace {
 
 // Rows that could not be written for so long do not hold their batches up any more.
 constexpr core::Duration kUnsecuredAfter = std::chrono::seconds(5);
-// How often the place that recovery would start from is written.
+// How often the place that recovery would start from is written; sooner when much went by, so that
+// files of the journal are free for use again.
 constexpr core::Duration kCursorEvery = std::chrono::milliseconds(500);
+constexpr core::Duration kCursorSoon = std::chrono::milliseconds(20);
+constexpr uint64_t kCursorFileShare = 2;
 
 }  // namespace
 
@@ -244,10 +247,12 @@ void Delivery::write_cursor() {
     spool_->cursor_written(written_low_);
     low_operation_ = 0;
   }
-  if (now_ < cursor_due_ || low_operation_ != 0) return;
+  const bool is_far = routed_ - written_low_ >= settings_.spool_file_bytes / kCursorFileShare;
+  if (now_ < (is_far ? cursor_soon_ : cursor_due_) || low_operation_ != 0) return;
   core::StreamPosition low = batcher_.low_position(routed_);
   if (core::is_broken(core::Break::LowAhead)) low = routed_;
   cursor_due_ = now_ + kCursorEvery;
+  cursor_soon_ = now_ + kCursorSoon;
   if (low == written_low_) return;
   written_low_ = low;
   last_operation_ = low_operation_ = spool_->store().set_low(low);

@@ -282,6 +282,7 @@ void SpoolWorker::hand_on() {
   if (auto done = spool_.sync_journal(); !done) {
     note_failure(done.error());
     if (!has_given_up()) return;
+    spool_.keep_unsynced();
     for (EventRange& range : appended_) range.run.position = 0;
   }
   core::crash_point("engine: journal synced");
@@ -308,6 +309,7 @@ void SpoolWorker::commit() {
   } else {
     report_losses(done->losses);
     if (done->checkpoint.code != ErrorCode::Ok) note_failure(done->checkpoint);
+    if (auto given = spool_.give_back(); !given) note_failure(given.error());
   }
   wake_delivery_();
 }

@@ -27,7 +27,7 @@ struct JournalOptions {
   // is full.
   bool syncs = true;
   FileAccess access;
-  size_t spares_max = 2;  // files kept for the next use
+  size_t spares_max = 4;  // files kept for the next use
 };
 
 // Random, and not to be guessed by who makes payloads: platform::random_seed.

@@ -114,6 +114,15 @@ uint64_t contents_checksum(std::string_view contents, uint64_t salt) {
   return checksum(contents, salt);
 }
 
+uint64_t contents_checksum(std::string_view wire, std::string_view index, uint64_t salt) {
+  XXH3_state_t state;
+  XXH3_INITSTATE(&state);
+  XXH3_64bits_reset_withSeed(&state, salt);
+  XXH3_64bits_update(&state, wire.data(), wire.size());
+  XXH3_64bits_update(&state, index.data(), index.size());
+  return XXH3_64bits_digest(&state);
+}
+
 void append_index_entry(std::string& out, IndexEntry entry) {
   char bytes[kIndexEntrySize];
   put(put(bytes, entry.size), entry.type);

@@ -86,6 +86,8 @@ void encode_frame_header(const FrameHeader& header, uint64_t salt, char* out);
 std::optional<FrameHeader> decode_frame_header(std::string_view bytes, uint64_t salt);
 
 uint64_t contents_checksum(std::string_view contents, uint64_t salt);
+// The same of contents in two parts.
+uint64_t contents_checksum(std::string_view wire, std::string_view index, uint64_t salt);
 
 void append_index_entry(std::string& out, IndexEntry entry);
 IndexEntry decode_index_entry(const char* bytes);

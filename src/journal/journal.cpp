@@ -11,10 +11,6 @@ namespace posthaste::journal {
 
 namespace {
 
-// Buffers of frames that are kept for the next ones, and the largest kept.
-constexpr size_t kFreeBuffersMax = 8;
-constexpr size_t kFreeBufferSizeMax = 512u << 10;
-
 // How many of the records make one frame: as many as the usual size has room for, but at least one.
 size_t count_for_frame(std::span<const IndexEntry> index, const FrameSource& source) {
   if (source != FrameSource{}) return index.size();
@@ -40,7 +36,17 @@ class Journal::PieceCursor {
  public:
   explicit PieceCursor(std::span<const std::string_view> pieces) : pieces_(pieces) {}
 
+  // What lies in one piece is only referred to.
+  std::string_view take_lent(uint64_t size) {
+    if (pieces_.empty() || pieces_.front().size() - offset_ < size) return {};
+    const std::string_view part = pieces_.front().substr(offset_, size);
+    offset_ += size;
+    if (offset_ == pieces_.front().size()) next_piece();
+    return part;
+  }
+
   void take(uint64_t size, std::string& out) {
+    out.reserve(size);
     while (size > 0) {
       assert(!pieces_.empty());
       const std::string_view rest = pieces_.front().substr(offset_);
@@ -48,14 +54,16 @@ class Journal::PieceCursor {
       out.append(part);
       size -= part.size();
       offset_ += part.size();
-      if (part.size() == rest.size()) {
-        pieces_ = pieces_.subspan(1);
-        offset_ = 0;
-      }
+      if (part.size() == rest.size()) next_piece();
     }
   }
 
  private:
+  void next_piece() {
+    pieces_ = pieces_.subspan(1);
+    offset_ = 0;
+  }
+
   std::span<const std::string_view> pieces_;
   size_t offset_ = 0;  // in the first one
 };
@@ -165,17 +173,14 @@ core::Result<> Journal::load_unsynced_frames() {
 // Byte for byte in its place: the process before may have failed to sync it, after which the
 // kernel has pages that it takes for written.
 core::Result<> Journal::write_again(const RecoveredFrame& recovered) {
-  const std::string_view pieces[] = {recovered.wire};
-  PieceCursor cursor(pieces);
-  add_frame(recovered.position, recovered.index, recovered.source, cursor);
+  Frame& frame = add_frame(recovered.position, recovered.index, recovered.source);
+  frame.own = recovered.wire;
   const auto open =
       std::find_if(unsynced_files_.begin(), unsynced_files_.end(),
                    [&](const auto& file) { return file->file->number == recovered.file_number; });
-  FrameBytes& frame = unsynced_frames_.back();
   frame.header = recovered.header;
-  encode_frame_header(frame.header, (*open)->file->salt, frame.bytes.data());
   core::crash_point("journal: before a frame is written again");
-  return (*open)->handle->write_at(recovered.offset, frame.bytes);
+  return write_parts(*(*open)->handle, recovered.offset, frame, (*open)->file->salt);
 }
 
 core::Result<core::StreamPosition> Journal::append(const RecordGroup& group) {
@@ -228,8 +233,10 @@ core::Result<> Journal::append_frames(const RecordGroup& group) {
   auto index = group.index;
   while (!index.empty()) {
     const size_t count = count_for_frame(index, group.source);
-    add_frame(position, index.first(count), group.source, pieces);
-    FrameBytes& frame = unsynced_frames_.back();
+    Frame& frame = add_frame(position, index.first(count), group.source);
+    const uint32_t wire_size = frame.header.wire_size;
+    if (group.is_lent) frame.lent = pieces.take_lent(wire_size);
+    if (frame.lent.empty()) pieces.take(wire_size, frame.own);
     position = frame.header.end();
     if (auto result = write_frame(frame); !result) return result;
     if (!options_.syncs) drop_last_frame();
@@ -238,34 +245,30 @@ core::Result<> Journal::append_frames(const RecordGroup& group) {
   return {};
 }
 
-void Journal::add_frame(core::StreamPosition position, std::span<const IndexEntry> index,
-                        const FrameSource& source, PieceCursor& pieces) {
-  FrameBytes frame;
-  if (!free_buffers_.empty()) {
-    frame.bytes = std::move(free_buffers_.back());
-    free_buffers_.pop_back();
-  }
+Journal::Frame& Journal::add_frame(core::StreamPosition position, std::span<const IndexEntry> index,
+                                   const FrameSource& source) {
+  Frame frame;
   frame.header.position = position;
   frame.header.wire_size = static_cast<uint32_t>(wire_size_of(index));
   frame.header.records_count = static_cast<uint32_t>(index.size());
   frame.header.source = source;
-  frame.bytes.reserve(frame.header.frame_size());
-  frame.bytes.assign(kFrameHeaderSize, '\0');
-  pieces.take(frame.header.wire_size, frame.bytes);
-  for (const IndexEntry& entry : index) append_index_entry(frame.bytes, entry);
-  frame.bytes.resize(frame.header.frame_size());
-  unsynced_bytes_ += frame.bytes.size();
+  const uint64_t index_size = frame.header.frame_size() - kFrameHeaderSize - frame.header.wire_size;
+  frame.index.reserve(index_size);
+  for (const IndexEntry& entry : index) append_index_entry(frame.index, entry);
+  frame.index.resize(index_size);
+  unsynced_bytes_ += frame.header.frame_size();
   unsynced_frames_.push_back(std::move(frame));
+  return unsynced_frames_.back();
 }
 
 bool Journal::fits_current(uint64_t frames_bytes) const {
   return current_ && current_->offset + frames_bytes <= current_->file->size_bytes;
 }
 
-core::Result<> Journal::write_frame(FrameBytes& frame) {
+core::Result<> Journal::write_frame(Frame& frame) {
   FrameHeader& header = frame.header;
   header.follows = log_end_;
-  if (!fits_current(frame.bytes.size())) {
+  if (!fits_current(header.frame_size())) {
     if (auto result = change_file(header); !result) return result;
   }
   if (auto result = write_to(*current_, frame); !result) return result;
@@ -278,20 +281,33 @@ core::Result<> Journal::write_frame(FrameBytes& frame) {
   return {};
 }
 
-core::Result<> Journal::write_to(OpenFile& file, FrameBytes& frame) const {
+core::Result<> Journal::write_to(OpenFile& file, Frame& frame) const {
   FrameHeader& header = frame.header;
   header.synced = synced_;
-  const std::string_view contents =
-      std::string_view(frame.bytes).substr(kFrameHeaderSize, header.contents_size());
-  header.contents_checksum = contents_checksum(contents, file.file->salt);
-  encode_frame_header(header, file.file->salt, frame.bytes.data());
+  header.contents_checksum =
+      contents_checksum(frame.wire(), frame.index_entries(), file.file->salt);
   core::crash_point("journal: before a frame is written");
-  if (auto result = file.handle->write_at(file.offset, frame.bytes); !result) return result;
+  if (auto result = write_parts(*file.handle, file.offset, frame, file.file->salt); !result) {
+    return result;
+  }
   core::crash_point("journal: frame written");
   file.file->note_frame({header.position, file.offset});
-  file.offset += frame.bytes.size();
+  file.offset += header.frame_size();
   file.end = header.end();
   return {};
+}
+
+// The records go straight from where they are. The header comes last: a process that is killed
+// before leaves no frame.
+core::Result<> Journal::write_parts(File& file, uint64_t offset, const Frame& frame,
+                                    uint64_t salt) {
+  const std::string_view wire = frame.wire();
+  const uint64_t contents = offset + kFrameHeaderSize;
+  if (auto result = file.write_at(contents, wire); !result) return result;
+  if (auto result = file.write_at(contents + wire.size(), frame.index); !result) return result;
+  char header[kFrameHeaderSize];
+  encode_frame_header(frame.header, salt, header);
+  return file.write_at(offset, {header, sizeof header});
 }
 
 core::Result<> Journal::change_file(const FrameHeader& next) {
@@ -357,7 +373,7 @@ core::Result<> Journal::rewrite() {
   // A limit must not keep what was accepted from being made safe.
   auto taken = pool_.take(header, unsynced_bytes_, FilePool::Limit::Ignored, [&](OpenFile& file) {
     core::Result<> result;
-    for (FrameBytes& frame : unsynced_frames_) {
+    for (Frame& frame : unsynced_frames_) {
       if (result) result = write_to(file, frame);
     }
     return result;
@@ -386,21 +402,18 @@ void Journal::give_up_files_from(core::StreamPosition position) {
 }
 
 void Journal::drop_last_frame() {
-  FrameBytes frame = std::move(unsynced_frames_.back());
+  unsynced_bytes_ -= unsynced_frames_.back().header.frame_size();
   unsynced_frames_.pop_back();
-  keep_buffer(std::move(frame));
 }
 
 void Journal::drop_first_frame() {
-  FrameBytes frame = std::move(unsynced_frames_.front());
+  unsynced_bytes_ -= unsynced_frames_.front().header.frame_size();
   unsynced_frames_.pop_front();
-  keep_buffer(std::move(frame));
 }
 
-void Journal::keep_buffer(FrameBytes frame) {
-  unsynced_bytes_ -= frame.bytes.size();
-  if (free_buffers_.size() < kFreeBuffersMax && frame.bytes.capacity() <= kFreeBufferSizeMax) {
-    free_buffers_.push_back(std::move(frame.bytes));
+void Journal::keep_unsynced() {
+  for (Frame& frame : unsynced_frames_) {
+    if (!frame.lent.empty()) frame.own = std::exchange(frame.lent, {});
   }
 }
 

@@ -30,6 +30,8 @@ struct RecordGroup {
   std::span<const std::string_view> pieces;
   std::span<const IndexEntry> index;
   FrameSource source;  // a group that has one becomes exactly one frame
+  // The pieces stay as they are until a sync that covers them succeeded, or keep_unsynced().
+  bool is_lent = false;
 };
 
 struct JournalFileInfo {
@@ -67,13 +69,15 @@ class Journal {
   // With `syncs`, on success: all that was appended survives a power cut. On failure nothing is
   // known about what was appended since the last success; the next call writes it elsewhere.
   core::Result<> sync();
+  // Copies what was lent and is not synced: its owner wants it back.
+  void keep_unsynced();
 
   // The position of the next record.
   core::StreamPosition end() const { return next_; }
   // What lies before it survives a power cut or, without `syncs`, the end of the process. At most
   // the end of the last record, which is less than end() when recovery left a gap.
   core::StreamPosition synced_end() const;
-  // Memory held for what is not synced.
+  // Of the frames that are not synced and held in memory, lent or not.
   uint64_t unsynced_bytes() const { return unsynced_bytes_; }
 
   // The greatest number of a file that is in use; 0: none.
@@ -94,10 +98,17 @@ class Journal {
       std::span<const core::StreamRange> ranges) const;
 
  private:
-  // A frame, header and all, ready to be written.
-  struct FrameBytes {
+  // A frame as it is written: header, records, index with padding.
+  struct Frame {
     FrameHeader header;
-    std::string bytes;
+    std::string_view lent;  // the records, unless they are `own`
+    std::string own;
+    std::string index;
+
+    std::string_view wire() const { return own.empty() ? lent : std::string_view(own); }
+    std::string_view index_entries() const {
+      return std::string_view(index).substr(0, header.records_count * kIndexEntrySize);
+    }
   };
   class PieceCursor;
 
@@ -112,10 +123,11 @@ class Journal {
 
   core::Result<> provide_for(const RecordGroup& group);
   core::Result<> append_frames(const RecordGroup& group);
-  void add_frame(core::StreamPosition position, std::span<const IndexEntry> index,
-                 const FrameSource& source, PieceCursor& pieces);
-  core::Result<> write_frame(FrameBytes& frame);
-  core::Result<> write_to(OpenFile& file, FrameBytes& frame) const;
+  Frame& add_frame(core::StreamPosition position, std::span<const IndexEntry> index,
+                   const FrameSource& source);
+  core::Result<> write_frame(Frame& frame);
+  core::Result<> write_to(OpenFile& file, Frame& frame) const;
+  static core::Result<> write_parts(File& file, uint64_t offset, const Frame& frame, uint64_t salt);
   core::Result<> change_file(const FrameHeader& next);
   void adopt(std::shared_ptr<OpenFile> file);
   bool fits_current(uint64_t frames_bytes) const;
@@ -126,7 +138,6 @@ class Journal {
   void give_up_files_from(core::StreamPosition position);
   void drop_last_frame();
   void drop_first_frame();
-  void keep_buffer(FrameBytes frame);
 
   FileSystem& file_system_;
   const JournalOptions options_;
@@ -142,9 +153,8 @@ class Journal {
   std::shared_ptr<OpenFile> current_;
   std::vector<std::shared_ptr<JournalFile>> void_files_;  // kept until a newer file is in use
   std::deque<std::shared_ptr<OpenFile>> unsynced_files_;  // ascending
-  std::deque<FrameBytes> unsynced_frames_;                // ascending
+  std::deque<Frame> unsynced_frames_;                     // ascending
   uint64_t unsynced_bytes_ = 0;
-  std::vector<std::string> free_buffers_;
 
   mutable std::mutex mutex_;                         // guards files_ and the ends that they state
   std::vector<std::shared_ptr<JournalFile>> files_;  // ascending

@@ -371,7 +371,7 @@ Result<StreamPosition> Spool::append(const core::RecordBlock& block, const core:
   const std::string_view bytes(block.bytes() + first.offset,
                                last.offset + last.size - first.offset);
   is_journal_synced_ = false;
-  return journal_->append({{&bytes, 1}, index_, {}});
+  return journal_->append({{&bytes, 1}, index_, {}, true});
 }
 
 Result<> Spool::sync_journal() {
@@ -467,8 +467,14 @@ void Spool::renew(core::WallTime now) {
   damage_ = {};
 }
 
-// Gives back the files that neither a live batch nor recovery needs.
+Result<> Spool::give_back() {
+  if (low_written_.load() - given_back_to_ < options_.file_bytes / 2) return {};
+  if (auto done = release_files(); !done) return noted(done.error());
+  return {};
+}
+
 Result<> Spool::release_files() {
+  given_back_to_ = low_written_.load();
   std::vector<uint64_t> unneeded;
   for (const journal::JournalFileInfo& file : journal_->files()) {
     if (file.is_current || file.end > low_written_.load()) continue;

@@ -89,10 +89,12 @@ class Spool {
   };
   core::Result<std::optional<Recovered>> next_recovered(core::Instant now);
 
-  // Writes a run's records to the journal; its place there. Nothing is in it after a failure.
+  // Writes a run's records to the journal; its place there. Nothing is in it after a failure. The
+  // block stays until sync_journal() succeeded, or keep_unsynced().
   core::Result<core::StreamPosition> append(const core::RecordBlock& block,
                                             const core::RecordRun& run);
   core::Result<> sync_journal();
+  void keep_unsynced() { journal_->keep_unsynced(); }
 
   // Looks for records of producers in other processes, and gives their files back.
   void look_for_produced() { producers_->look(); }
@@ -110,6 +112,9 @@ class Spool {
   // One transaction of what is queued in the store; gives up the ballast for it when the disk is
   // full.
   core::Result<CommitOutcome> commit();
+  // Gives back the files that neither a live batch nor recovery needs; costs nothing unless the
+  // cursor has moved by much since the last time.
+  core::Result<> give_back();
   // What is due once in a while: files are given back, long waits moved, the ballast renewed. With
   // on_damage=quarantine a database that was found damaged is replaced by what is readable of it.
   core::Result<CommitOutcome> maintain(core::WallTime now);
@@ -168,6 +173,7 @@ class Spool {
   bool has_more_to_move_ = false;
   int recovery_failures_count_ = 0;
   std::atomic<core::StreamPosition> low_written_{0};
+  core::StreamPosition given_back_to_ = 0;  // low_written_ when files were given back last
   std::atomic<uint64_t> max_bytes_;
 };
 

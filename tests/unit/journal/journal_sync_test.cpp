@@ -92,6 +92,34 @@ TEST_CASE("Records appended after a failed fdatasync come behind those that it c
   CHECK(rig.records() == std::map<core::StreamPosition, std::string>{{1, "first"}, {6, "second"}});
 }
 
+TEST_CASE(
+    "What was lent is written elsewhere after a failed fdatasync, also when it was taken back",
+    "[journal][journal_sync]") {
+  const bool is_taken_back = GENERATE(false, true);
+  JournalRig rig;
+  rig.open();
+  // Of two frames, one record behind the other in one piece.
+  std::string lent = std::string(kFrameWireUsual, 'a') + std::string(1000, 'b');
+  const std::string before = lent;
+  const std::string_view piece = lent;
+  const IndexEntry index[] = {{kFrameWireUsual, 7}, {1000, 7}};
+  rig.options.file_bytes = 1u << 20;
+  rig.open();
+  REQUIRE(rig.journal->append({{&piece, 1}, index, {}, true}).ok());
+  rig.system.fail(FaultStep::Sync, EIO);
+  CHECK_FALSE(rig.journal->sync().ok());
+  if (is_taken_back) {
+    rig.journal->keep_unsynced();
+    std::fill(lent.begin(), lent.end(), 'x');
+  }
+  REQUIRE(rig.journal->sync().ok());
+  rig.journal.reset();
+  rig.system.power_cut(lose_all);
+  rig.open();
+  CHECK_FALSE(rig.findings.is_damaged());
+  CHECK(*rig.read({{1, before.size()}}) == before);
+}
+
 TEST_CASE("A file that failed a sync is removed, not recycled", "[journal][journal_sync]") {
   JournalRig rig;
   rig.open();
