@@ -45,18 +45,19 @@ int32_t sync(Host& host) {
   return posthaste_sync(host.get(), 10'000, host.error());
 }
 
-// Runs a host in a process of its own, which ends by SIGKILL at the end of `body`.
-void run_and_kill(const std::function<void()>& body) {
+// Runs a host in a process of its own, which ends by SIGKILL behind `body`, the engine running.
+void run_and_kill(const Settings& settings, const std::function<void(Host&)>& body) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
     try {
-      body();
+      Host host(settings);
+      body(host);
+      ::kill(::getpid(), SIGKILL);
     } catch (const std::exception& failure) {
       std::fprintf(stderr, "%s\n", failure.what());
       ::_exit(1);
     }
-    ::kill(::getpid(), SIGKILL);
   }
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
@@ -103,12 +104,12 @@ TEST_CASE("Everything before a returned sync survives kill -9", "[integration][d
   const char* const level = GENERATE("full", "normal");
   TemporaryDirectory directory;
   Receiver receiver;
-  run_and_kill([&] {
-    Host host(durable(directory, {{"batch.max_age", "1h"}, {"spool.sync", level}}));
-    host.put("w", receiver.url()).start();
-    push_range(host, 0, 500);
-    host.must(sync(host));
-  });
+  run_and_kill(durable(directory, {{"batch.max_age", "1h"}, {"spool.sync", level}}),
+               [&](Host& host) {
+                 host.put("w", receiver.url()).start();
+                 push_range(host, 0, 500);
+                 host.must(sync(host));
+               });
   CHECK(receiver.log().requests().empty());
   Host host(durable(directory, {{"spool.sync", level}}));
   host.start();
@@ -121,8 +122,7 @@ TEST_CASE("A batch that was attempted comes again after a kill with the same id 
   TemporaryDirectory directory;
   Receiver receiver;
   receiver.answer_with(503);
-  run_and_kill([&] {
-    Host host(durable(directory));
+  run_and_kill(durable(directory), [&](Host& host) {
     host.put("w", receiver.url()).start();
     push_range(host, 0, 20);
     host.must(sync(host));
@@ -225,6 +225,66 @@ TEST_CASE("Edits, pauses and removals survive a restart", "[integration][durable
       }
     }
     return seen.size() == 6;
+  }));
+}
+
+TEST_CASE("A change that leaves the open batch open loses none of its events over a kill",
+          "[integration][durable]") {
+  TemporaryDirectory directory;
+  Receiver receiver;
+  run_and_kill(durable(directory, {{"batch.max_age", "1h"}}), [&](Host& host) {
+    host.put("w", receiver.url()).start();
+    push_range(host, 0, 10);
+    host.must(sync(host));
+    host.put("w", receiver.url(), {{"name", "renamed"}});
+    push_range(host, 10, 10);
+    host.must(sync(host));
+  });
+  Host host(durable(directory));
+  host.start();
+  CHECK(wait_until([&] { return accepted_ids(receiver).size() == 20; }));
+  CHECK((accepted_ids(receiver) == each_once(0, 20)));
+}
+
+TEST_CASE("What a paused webhook had when it was removed is delivered after a kill",
+          "[integration][durable]") {
+  TemporaryDirectory directory;
+  Receiver receiver;
+  receiver.answer_with(503);
+  run_and_kill(durable(directory, {{"retry.base", "1h"}, {"retry.max", "1h"}}), [&](Host& host) {
+    host.put("w", receiver.url()).start();
+    host.must(posthaste_pause(host.get(), "w", host.error()));
+    push_range(host, 0, 10);
+    host.must(sync(host));
+    host.must(posthaste_remove(host.get(), "w", POSTHASTE_REMOVE_DRAIN, host.error()));
+    host.must(sync(host));
+  });
+  receiver.behave();
+  Host host(durable(directory));
+  host.start();
+  CHECK(wait_until([&] { return accepted_ids(receiver).size() == 10; }));
+  CHECK((accepted_ids(receiver) == each_once(0, 10)));
+  CHECK(wait_until([&] { return host.stats().find("\"id\":\"w\"") == std::string::npos; }));
+}
+
+TEST_CASE("A webhook that is removed with its batches gives up those whose rows are still to come",
+          "[integration][durable]") {
+  TemporaryDirectory directory;
+  Receiver receiver;
+  receiver.hang();
+  Host host(durable(directory, {{"batch.max_age", "1h"}, {"batch.max_events", "5"}}));
+  host.put("w", receiver.url()).start();
+  push_range(host, 0, 1003);
+  host.must(posthaste_remove(host.get(), "w", POSTHASTE_REMOVE_DROP, host.error()));
+  host.must(sync(host));
+  uint64_t dropped = 0;
+  CHECK(wait_until([&] {
+    for (const ReportHandle& report : host.take_reports()) {
+      if (posthaste_report_reason(report.get()) != POSTHASTE_REASON_REMOVED) continue;
+      dropped += posthaste_report_events(report.get());
+    }
+    // At most the batch that is under way is left.
+    return dropped >= 998;
   }));
 }
 
@@ -386,8 +446,7 @@ TEST_CASE("A sync by ticket ends in a report", "[integration][durable]") {
 TEST_CASE("A type that the host defined is known after a restart", "[integration][durable]") {
   TemporaryDirectory directory;
   Receiver receiver;
-  run_and_kill([&] {
-    Host host(durable(directory, {{"batch.max_age", "1h"}}));
+  run_and_kill(durable(directory, {{"batch.max_age", "1h"}}), [&](Host& host) {
     host.must(posthaste_define_type(host.get(), "greylisted", "message_event", host.error()));
     host.put("w", receiver.url()).start();
     push_range(host, 0, 3, "greylisted");
