@@ -598,8 +598,9 @@ POSTHASTE_API int32_t posthaste_batch_export(const posthaste_t* ph, const char* 
  * Checks the spool while it is in use: the database's pages, whether its tables fit together, and
  * whether each waiting batch can be read and has its events. Writes what is wrong as a JSON array
  * of texts for people, at most about 100 of them; `[]` is a sound spool. Returns:
- * POSTHASTE_E_TIMEOUT; POSTHASTE_E_STATE soon after the engine closes. Owns: the caller frees `*out`. Blocks: up to timeout_ms, beyond which only
- * the look at the database's pages is ended first, seconds for each gigabyte.
+ * POSTHASTE_E_TIMEOUT; POSTHASTE_E_STATE soon after the engine closes. Owns: the caller frees
+ * `*out`. Blocks: up to timeout_ms, beyond which only the look at the database's pages is ended
+ * first, seconds for each gigabyte.
  */
 POSTHASTE_API int32_t posthaste_spool_check(const posthaste_t* ph, int32_t timeout_ms,
                                             posthaste_text_t** out, posthaste_error_t* error);

@@ -299,8 +299,8 @@ void SpoolWorker::commit() {
   // What failed is tried again before anybody is told that it works.
   const bool is_failing = failing_since_.load() != core::kNever;
   if (!store().has_work() && !is_failing) return;
-  const bool is_due = store().is_urgent() || is_in_a_hurry() || is_failing ||
-                      now_ - committed_at_ >= kLazyCommit;
+  const bool is_due =
+      store().is_urgent() || is_in_a_hurry() || is_failing || now_ - committed_at_ >= kLazyCommit;
   if (!is_due) return;
   auto done = spool_.commit();
   committed_at_ = now_;
