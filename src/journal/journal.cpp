@@ -451,6 +451,8 @@ bool Journal::release(uint64_t number) {
     const auto place = std::find_if(files_.begin(), files_.end(),
                                     [&](const auto& file) { return file->number == number; });
     if (place == files_.end()) return false;
+    // Its header says where the journal ends until that of a newer one does.
+    if (!current_ && std::next(place) == files_.end()) return false;
     released = std::move(*place);
     files_.erase(place);
   }

@@ -50,6 +50,25 @@ void flip_bit(JournalRig& rig, const std::string& path, uint64_t offset, uint64_
 
 }  // namespace
 
+TEST_CASE("The newest file is not given back before a newer one is in use",
+          "[journal][recovery]") {
+  JournalRig rig;
+  rig.open();
+  rig.must_append("first");
+  REQUIRE(rig.journal->sync().ok());
+  rig.must_append(std::string(9000, 's'));
+  rig.must_append("third");
+  rig.journal.reset();
+  // Torn, so that this file does not go on.
+  rig.system.power_cut([](const std::string&, uint64_t page) { return page > 3; });
+  rig.open();
+  const uint64_t newest = rig.journal->newest_file();
+  CHECK_FALSE(rig.journal->release(newest));
+  CHECK(rig.journal->newest_file() == newest);
+  rig.must_append("fourth");
+  CHECK(rig.journal->release(newest));
+}
+
 TEST_CASE("A good frame after a bad one, both unsynced, ends the journal quietly",
           "[journal][recovery]") {
   JournalRig rig;
