@@ -218,10 +218,15 @@ bool Engine::must_leak() const {
   return is_abandoned_.load() || is_forked();
 }
 
-Result<> Engine::check_usable(bool also_new) const {
+Result<> Engine::check_readable() const {
   if (producer_) return {ErrorCode::State, "a producer has neither webhooks nor batches"};
   if (is_forked())
     return {ErrorCode::Forked, "the engine was started in the parent of this process"};
+  return {};
+}
+
+Result<> Engine::check_usable(bool also_new) const {
+  if (auto readable = check_readable(); !readable) return readable;
   const State state = state_.load(std::memory_order_acquire);
   if (state == State::Started || (also_new && state == State::New)) return {};
   return {ErrorCode::State,
@@ -444,8 +449,7 @@ Result<Engine::OpenBatch> Engine::open_batch(std::string_view id) const {
 
 Result<std::vector<spool::AttemptRecord>> Engine::batch_status(std::string_view id, size_t limit,
                                                                spool::StatusFilter filter) const {
-  if (is_forked())
-    return {ErrorCode::Forked, "the engine was started in the parent of this process"};
+  if (auto readable = check_readable(); !readable) return readable.error();
   if (auto webhook = find_registered(id); !webhook) return webhook.error();
   return store().batch_status(id, limit, filter, clock_->wall_now());
 }

@@ -171,6 +171,8 @@ class Engine {
     if (state_.load(std::memory_order_acquire) != State::Started) return core::ErrorCode::State;
     return is_forked() ? core::ErrorCode::Forked : core::ErrorCode::Ok;
   }
+  // For what is answered in any state; check_usable: what needs a running engine.
+  core::Result<> check_readable() const;
   core::Result<> check_usable(bool also_new) const;
   core::ErrorCode enqueue(const envelope::RecordPlan& plan);
   core::ErrorCode refuse(core::ErrorCode code);

@@ -254,16 +254,14 @@ void Engine::begin_verify(const std::string& id, Done done) {
 }
 
 Result<Snapshot> Engine::find(std::string_view id) const {
-  if (is_forked())
-    return {ErrorCode::Forked, "the engine was started in the parent of this process"};
+  if (auto readable = check_readable(); !readable) return readable.error();
   auto webhook = find_registered(id);
   if (!webhook) return webhook.error();
   return snapshot(*webhook);
 }
 
 Result<std::vector<Snapshot>> Engine::list() const {
-  if (is_forked())
-    return {ErrorCode::Forked, "the engine was started in the parent of this process"};
+  if (auto readable = check_readable(); !readable) return readable.error();
   const std::vector<core::WebhookPtr> webhooks = [&] {
     const std::lock_guard lock(mutex_);
     return registry_.list();
