@@ -718,10 +718,11 @@ POSTHASTE_API int32_t posthaste_report_error(const posthaste_report_t* report,
 /* ---- Observation
  * ------------------------------------------------------------------------------------------- */
 
-/* Writes counters and gauges of the engine and each webhook as JSON. In durable mode `spool` tells
- * how full the disk is, what waits there, dead letters, whether it can be written (`health`: ok,
- * full or bad), and how long an outage it covers at the present rate. Owns: the caller frees
- * `*out`. */
+/* Writes counters and gauges of the engine and each webhook as JSON. `events` counts since the
+ * start: `accepted` what was pushed here or copied from producers, of which `from_producers`, and
+ * of which `unwanted` no webhook took. In durable mode `spool` tells how full the disk is, what
+ * waits there, dead letters, whether it can be written (`health`: ok, full or bad), and how long an
+ * outage it covers at the present rate. Owns: the caller frees `*out`. */
 POSTHASTE_API int32_t posthaste_stats_json(const posthaste_t* ph, posthaste_text_t** out);
 
 enum {

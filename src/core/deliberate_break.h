@@ -51,6 +51,12 @@ enum class Break {
   RecycleEarly,         // files of the journal that batches need are used again
   LossForgotten,        // a drop is not written down with the end of its batch
   ActivationUnwritten,  // events are taken before their webhook's activation is on disk
+  LengthBeforeFrame,    // a producer says that its frame is there before it is
+  ProducerSyncSkipped,  // a producer calls synced what it did not sync
+  CopiesUnsecured,      // what is copied from a producer's file may not be on disk there
+  MarkedEarly,          // a producer's file says that it was copied before the copies are synced
+  MarkUnsynced,         // a producer's file may forget that it was copied
+  UsedAgainEarly,       // a producer's file is emptied before it says that all was copied
 };
 
 #ifdef POSTHASTE_DELIBERATE_BREAKS

@@ -27,7 +27,7 @@ Result<> Engine::open_spool() {
   if (auto done = share_types(*spool_, catalogue_); !done) return done;
   auto hand_over = std::make_unique<HandOver>();
   worker_ = std::make_unique<SpoolWorker>(
-      SpoolWorker::Parts{*spool_, intake_, *hand_over, reports_, log_, *clock_,
+      SpoolWorker::Parts{*spool_, intake_, *hand_over, reports_, log_, *clock_, counters_,
                          [this] {
                            if (auto* transport = waker_.load(std::memory_order_acquire))
                              transport->wake();

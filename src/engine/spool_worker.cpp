@@ -35,9 +35,11 @@ constexpr core::Duration kMaintainEvery = std::chrono::seconds(1);
 // What is wrong for long is said again.
 constexpr core::Duration kRemindEvery = std::chrono::minutes(1);
 constexpr core::Duration kMaintainSoon = std::chrono::milliseconds(100);
-// Producers are noticed within a second; a look at their files takes microseconds.
-constexpr core::Duration kLookEvery = std::chrono::milliseconds(200);
-constexpr core::Duration kLookForFirstEvery = std::chrono::milliseconds(500);
+// Producers are noticed by a watch of their files, but not more often than the first; behind it by
+// looking, and more often when there is no watch. A look takes microseconds.
+constexpr core::Duration kLookPause = std::chrono::milliseconds(10);
+constexpr core::Duration kLookEvery = std::chrono::seconds(1);
+constexpr core::Duration kLookAloneEvery = std::chrono::milliseconds(500);
 
 class Body final : public StoredBody {
  public:
@@ -99,7 +101,9 @@ SpoolWorker::SpoolWorker(const Parts& parts, const core::EngineSettings& setting
       reports_(parts.reports),
       log_(parts.log),
       clock_(parts.clock),
+      counters_(parts.counters),
       wake_delivery_(parts.wake_delivery),
+      directory_(settings.spool_dir),
       commit_interval_(settings.spool_commit_interval),
       max_bytes_(settings.spool_max_bytes),
       started_at_(parts.clock.now()) {}
@@ -128,6 +132,7 @@ core::Instant SpoolWorker::step() {
 
   core::Instant next = maintained_at_ + maintain_every();
   if (takes_produced()) next = std::min(next, looked_at_ + look_interval());
+  if (is_backed_up_) next = std::min(next, now_ + kLookPause);
   if (!appended_.empty()) next = std::min(next, appended_since_ + commit_interval_);
   if (store().has_work()) next = std::min(next, committed_at_ + kLazyCommit);
   if (has_more_ || (store().is_urgent() && retry_at_ <= now_)) next = now_;
@@ -135,6 +140,11 @@ core::Instant SpoolWorker::step() {
 }
 
 void SpoolWorker::run() {
+  if (auto watch = platform::FileWatch::open(directory_); watch) {
+    watch_ = std::move(*watch);
+  } else {
+    stop_watching(watch.error());
+  }
   for (;;) {
     const core::Instant next = step();
     if (is_stopping_.load()) {
@@ -145,21 +155,10 @@ void SpoolWorker::run() {
     const bool is_idle = appended_.empty() && !has_more_;
     const bool may_wait = retry_at_ > now_ || intake_.prepare_wait(is_idle);
     const core::Duration left = std::max(next - clock_.now(), core::Duration::zero());
-    {
-      std::unique_lock lock(mutex_);
-      if (may_wait) woken_.wait_for(lock, left, [this] { return is_woken_; });
-      is_woken_ = false;
-    }
+    const int fd = watch_ && !is_news_ && takes_produced() ? watch_->fd() : -1;
+    if (wait_point_.wait(may_wait ? left : core::Duration::zero(), fd)) is_news_ = watch_->take();
     intake_.end_wait();
   }
-}
-
-void SpoolWorker::wake() {
-  {
-    const std::lock_guard lock(mutex_);
-    is_woken_ = true;
-  }
-  woken_.notify_one();
 }
 
 void SpoolWorker::begin_sync() {
@@ -227,12 +226,14 @@ void SpoolWorker::note_appended(const EventRange& range) {
 
 // Copies what producers in other processes wrote. What cannot be copied now waits in their files.
 void SpoolWorker::take_produced() {
+  is_backed_up_ = false;
   if (!takes_produced() || has_failed_) return;
-  if (now_ - looked_at_ >= look_interval()) {
-    looked_at_ = now_;
-    spool_.look_for_produced();
-  }
-  while (hand_over_.waiting_bytes() < kRecoveredBytes) {
+  if (now_ - looked_at_ >= look_interval()) look_for_produced();
+  for (;;) {
+    if (hand_over_.waiting_bytes() >= kRecoveredBytes) {
+      is_backed_up_ = true;
+      break;
+    }
     if (appended_bytes_ >= kGroupBytes) {
       has_more_ = true;
       break;
@@ -240,6 +241,8 @@ void SpoolWorker::take_produced() {
     auto found = spool_.next_produced(now_);
     if (!found) note_failure(found.error());
     if (!found || !found->has_value()) break;
+    counters_.events_accepted.add();
+    counters_.events_from_producers.add();
     note_appended({(*found)->block, (*found)->run, true});
   }
   // What was passed over needs no hand-on.
@@ -254,7 +257,36 @@ bool SpoolWorker::takes_produced() const {
 }
 
 core::Duration SpoolWorker::look_interval() const {
-  return spool_.has_producers() ? kLookEvery : kLookForFirstEvery;
+  if (is_news_) return kLookPause;
+  return watch_ ? kLookEvery : kLookAloneEvery;
+}
+
+void SpoolWorker::look_for_produced() {
+  looked_at_ = now_;
+  is_news_ = false;
+  if (auto done = spool_.look_for_produced(); !done) note_failure(done.error());
+  watch_producers();
+}
+
+// Files that appeared are watched, and looked at once more: what happened before is not reported.
+void SpoolWorker::watch_producers() {
+  if (!watch_ || watched_count_ == spool_.producer_files_opened()) return;
+  watched_count_ = spool_.producer_files_opened();
+  is_news_ = true;
+  for (const std::string& path : spool_.producer_paths()) {
+    if (auto done = watch_->add(path); !done) {
+      stop_watching(done.error());
+      return;
+    }
+  }
+}
+
+void SpoolWorker::stop_watching(const core::Error& error) {
+  watch_.reset();
+  report(LogLevel::Warning,
+         fmt::format("producers are noticed by looking alone, every {} ms: {}",
+                     std::chrono::duration_cast<std::chrono::milliseconds>(kLookAloneEvery).count(),
+                     error.message));
 }
 
 // False: the journal cannot take it now, and it is worth waiting.

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,7 +17,10 @@
 #include "engine/report_queue.h"
 #include "engine/spool_link.h"
 #include "intake/intake.h"
+#include "metrics/counters.h"
 #include "platform/clock.h"
+#include "platform/file_watch.h"
+#include "platform/wait_point.h"
 #include "spool/spool.h"
 
 namespace posthaste::engine {
@@ -40,6 +42,7 @@ class SpoolWorker final : public SpoolLink {
     ReportQueue& reports;
     Log& log;
     const platform::Clock& clock;
+    metrics::EngineCounters& counters;
     std::function<void()> wake_delivery;
   };
   SpoolWorker(const Parts& parts, const core::EngineSettings& settings);
@@ -48,7 +51,7 @@ class SpoolWorker final : public SpoolLink {
   core::Instant step();
   // Turns, until stopped and everything is written or has failed.
   void run();
-  void wake() override;
+  void wake() override { wait_point_.wake(); }
 
   // A host waits for the disk: no interval is waited out until it ends.
   void begin_sync();
@@ -78,6 +81,9 @@ class SpoolWorker final : public SpoolLink {
   void take_produced();
   bool takes_produced() const;
   core::Duration look_interval() const;
+  void look_for_produced();
+  void watch_producers();
+  void stop_watching(const core::Error& error);
   void note_appended(const EventRange& range);
   void hand_on();
   void commit();
@@ -96,7 +102,9 @@ class SpoolWorker final : public SpoolLink {
   ReportQueue& reports_;
   Log& log_;
   const platform::Clock& clock_;
+  metrics::EngineCounters& counters_;
   const std::function<void()> wake_delivery_;
+  const std::string directory_;
   const core::Duration commit_interval_;
   std::atomic<uint64_t> max_bytes_;
   // What is found from before counts as pushed then: nothing pushed since is older.
@@ -112,9 +120,8 @@ class SpoolWorker final : public SpoolLink {
   std::atomic<core::Instant> failing_since_{core::kNever};
   std::atomic<core::ErrorCode> health_{core::ErrorCode::Ok};
 
-  mutable std::mutex mutex_;  // guards is_woken_ and failure_
-  std::condition_variable woken_;
-  bool is_woken_ = false;
+  platform::WaitPoint wait_point_;
+  mutable std::mutex mutex_;  // guards failure_
   std::string failure_;
 
   // The spool thread's.
@@ -126,7 +133,11 @@ class SpoolWorker final : public SpoolLink {
   bool has_failed_ = false;   // in this turn
   core::Instant retry_at_{};  // after a failure
   core::Instant committed_at_{};
-  core::Instant looked_at_{};  // for records of producers
+  core::Instant looked_at_{};                   // for records of producers
+  std::unique_ptr<platform::FileWatch> watch_;  // of their files; null: none, or not any more
+  uint64_t watched_count_ = 0;                  // of the files opened that are watched
+  bool is_news_ = false;       // something happened to their files since the last look
+  bool is_backed_up_ = false;  // the delivery thread has enough for now
   core::Instant maintained_at_{};
   core::Instant maintenance_failed_at_{};  // when that was last reported
   core::Instant reminded_at_{};            // of a failure that lasts

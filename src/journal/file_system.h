@@ -1,6 +1,6 @@
-// All that the journal asks of the operating system's files. The one seam below it: the library
-// uses PosixFileSystem, tests a file system that fails and loses power on request. It knows nothing
-// of the journal.
+// All that the journal and the files of producers ask of the operating system's files. The one seam
+// below them: the library uses PosixFileSystem, tests a file system that fails and loses power on
+// request. It knows nothing of what is in the files.
 #pragma once
 
 #include <cstddef>
@@ -18,10 +18,14 @@ namespace posthaste::journal {
 // Errors of both interfaces: SpoolFull when the disk or the quota is exhausted, else SpoolIo; the
 // text names the file and says what the system said.
 
+// In Error::key, when there is no file to open.
+inline constexpr const char* kMissingKey = "missing";
+
 enum class OpenMode {
   Read,
   Write,   // to read and write a file that is there
   Create,  // the same, a file that is not there yet
+  Share,   // the same, whether it is there or not: other processes make it, too
 };
 
 // Who may use what is created (spool.file_mode, spool.group).
@@ -30,8 +34,11 @@ struct FileAccess {
   std::optional<uint32_t> group;  // none: that of the process
 };
 
-// Purpose: an open file. Ownership: closed when destroyed. Threads: read_at and size any, the rest
-// one at a time. Invariants: there is no position; every call says where.
+// Purpose: an open file. Ownership: closed when destroyed. Threads: read_at, size, sync and is_gone
+// any, the rest one at a time. Invariants: there is no position; every call says where. A lock
+// belongs to the object, not to the process: two objects exclude each other also in one process,
+// the death of the process frees it, and a forked child keeps it no longer than until it destroys
+// its copy.
 class File {
  public:
   virtual ~File() = default;
@@ -46,6 +53,12 @@ class File {
   // second call that succeeds proves nothing.
   virtual core::Result<> sync() = 0;
   virtual core::Result<uint64_t> size() const = 0;
+  // The lock of the whole file, against others who ask for it. False: somebody has it, or the
+  // system has none to give. Never waits.
+  virtual bool try_lock() = 0;
+  virtual void unlock() = 0;
+  // It has no name any more.
+  virtual bool is_gone() const = 0;
 };
 
 // Purpose: names and directories. Ownership: the caller keeps it longer than its files. Threads:
@@ -54,7 +67,7 @@ class File {
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
-  // `access` is for Create only.
+  // `access` is for a file that is made.
   virtual core::Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
                                                    const FileAccess& access) = 0;
   // Names, in no order, without `.` and `..`.

@@ -40,6 +40,7 @@ bool FrameScanner::find(core::StreamPosition lowest, core::StreamPosition limit)
 uint64_t FrameScanner::next_candidate(uint64_t offset) const {
   uint64_t next = offset + kFrameAlignment;
   if (buffer_.empty()) return (offset / kPageSize + 1) * kPageSize;
+  if (next < buffer_offset_) return next;
   const uint64_t end = buffer_offset_ + buffer_.size();
   while (next + kFrameAlignment <= end && !begins_like_frame(&buffer_[next - buffer_offset_])) {
     next += kFrameAlignment;
@@ -61,8 +62,13 @@ bool FrameScanner::is_frame_at(uint64_t offset, core::StreamPosition lowest,
 
 bool FrameScanner::load() {
   contents_ = bytes(offset_ + kFrameHeaderSize, header_.contents_size());
-  if (contents_.empty()) return false;
-  return contents_checksum(contents_, salt_) == header_.contents_checksum && is_index_right();
+  const bool is_good = !contents_.empty() &&
+                       contents_checksum(contents_, salt_) == header_.contents_checksum &&
+                       is_index_right();
+  // Frames may lie where its contents should be: a power cut can bring back the header of a frame
+  // that never counted, over which others were written.
+  if (!is_good) next_offset_ = next_candidate(offset_);
+  return is_good;
 }
 
 bool FrameScanner::is_index_right() const {

@@ -31,7 +31,7 @@ class FrameScanner {
   const FrameHeader& header() const { return header_; }
   uint64_t offset() const { return offset_; }
 
-  // Reads and checks its contents. False: damaged.
+  // Reads and checks its contents. False: damaged; the next find() looks inside it, too.
   bool load();
   // Until the next call of find(); after load().
   std::string_view wire() const;

@@ -80,22 +80,55 @@ class PosixFile final : public File {
     return static_cast<uint64_t>(status.st_size);
   }
 
+  bool try_lock() override { return lock_command(F_WRLCK) == 0; }
+  void unlock() override { lock_command(F_UNLCK); }
+
+  bool is_gone() const override {
+    struct stat status {};
+    return ::fstat(fd_, &status) != 0 || status.st_nlink == 0;
+  }
+
+  // It was just made, or found. Both explicitly: the process has a umask, and the directory may
+  // pass on its group.
+  core::Result<> set_access(const FileAccess& access) const {
+    if (access.group && ::fchown(fd_, static_cast<uid_t>(-1), *access.group) != 0) {
+      return io_error(errno, "set the group of", path_);
+    }
+    if (::fchmod(fd_, access.mode) != 0) return io_error(errno, "set the mode of", path_);
+    return {};
+  }
+  core::Result<> check_is_file() const {
+    struct stat status {};
+    if (::fstat(fd_, &status) != 0) return io_error(errno, "look at", path_);
+    if (!S_ISREG(status.st_mode)) return io_error(EINVAL, "use", path_);
+    return {};
+  }
+
  private:
+  // That of the open file description: see File.
+  int lock_command(short type) const {
+    struct flock range {};
+    range.l_type = type;
+    range.l_whence = SEEK_SET;
+    return retried([&] { return ::fcntl(fd_, F_OFD_SETLK, &range); });
+  }
+
   const int fd_;
   const std::string path_;
 };
 
-int flags_of(OpenMode mode) {
-  const int always = O_CLOEXEC | O_NOFOLLOW;
-  switch (mode) {
-    case OpenMode::Read:
-      return always | O_RDONLY;
-    case OpenMode::Write:
-      return always | O_RDWR;
-    case OpenMode::Create:
-      break;
-  }
-  return always | O_RDWR | O_CREAT | O_EXCL;
+// Not blocking: what lies there may be something else than a file.
+constexpr int kAlways = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+constexpr int kNew = kAlways | O_RDWR | O_CREAT | O_EXCL;
+
+int open_retried(const std::string& path, int flags) {
+  return retried([&] { return ::open(path.c_str(), flags, 0600); });
+}
+
+core::Error open_error(int number, const std::string& path) {
+  core::Error error = io_error(number, "open", path);
+  if (number == ENOENT) error.key = kMissingKey;
+  return error;
 }
 
 }  // namespace
@@ -110,17 +143,27 @@ core::Error io_error(int number, const char* what, const std::string& path) {
 
 core::Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, OpenMode mode,
                                                           const FileAccess& access) {
-  const char* what = mode == OpenMode::Create ? "create" : "open";
-  const int fd = retried([&] { return ::open(path.c_str(), flags_of(mode), 0600); });
-  if (fd < 0) return io_error(errno, what, path);
-  auto file = std::make_unique<PosixFile>(fd, path);
-  if (mode == OpenMode::Create) {
-    // Both explicitly: the process has a umask, and the directory may pass on its group.
-    if (access.group && ::fchown(fd, static_cast<uid_t>(-1), *access.group) != 0) {
-      return io_error(errno, "set the group of", path);
-    }
-    if (::fchmod(fd, access.mode) != 0) return io_error(errno, "set the mode of", path);
+  bool is_new = mode == OpenMode::Create;
+  int fd = open_retried(path, is_new                   ? kNew
+                              : mode == OpenMode::Read ? kAlways | O_RDONLY
+                                                       : kAlways | O_RDWR);
+  if (fd < 0 && errno == ENOENT && mode == OpenMode::Share) {
+    fd = open_retried(path, kNew);
+    is_new = fd >= 0;
+    // Another process was quicker.
+    if (fd < 0 && errno == EEXIST) fd = open_retried(path, kAlways | O_RDWR);
   }
+  if (fd < 0) {
+    return mode == OpenMode::Create ? io_error(errno, "create", path) : open_error(errno, path);
+  }
+  auto file = std::make_unique<PosixFile>(fd, path);
+  core::Result<> done;
+  if (is_new) {
+    done = file->set_access(access);
+  } else if (mode == OpenMode::Share) {
+    done = file->check_is_file();
+  }
+  if (!done) return done.error();
   return std::unique_ptr<File>(std::move(file));
 }
 

@@ -1,13 +1,10 @@
 #include "journal/producer_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
 #include <concepts>
+#include <utility>
 
-#include "journal/posix_file_system.h"
+#include "core/deliberate_break.h"
 
 namespace posthaste::journal {
 
@@ -26,6 +23,8 @@ constexpr size_t kChecksumSize = 8;
 // A source has five bits for the number plus one; the rest is the use, cut off.
 constexpr uint32_t kNumberBits = 5;
 constexpr uint32_t kNumberMask = (1u << kNumberBits) - 1;
+// What is written anew after a failed sync, at one time.
+constexpr size_t kPieceSize = size_t{64} << 10;
 
 template <std::unsigned_integral Number>
 void put(std::string& out, Number number) {
@@ -71,20 +70,6 @@ std::string encode(const ProducerHeader& header) {
   return bytes;
 }
 
-template <typename Call>
-auto retried(Call call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
-}
-
-int lock_command(int fd, short type) {
-  struct flock range {};
-  range.l_type = type;
-  range.l_whence = SEEK_SET;
-  return retried([&] { return ::fcntl(fd, F_OFD_SETLK, &range); });
-}
-
 core::Error damaged(const std::string& path, const char* what) {
   return {ErrorCode::SpoolIo, path + ": " + what, kDamagedKey};
 }
@@ -103,66 +88,31 @@ uint32_t producer_number_of(const FrameSource& source) {
   return (source.file & kNumberMask) - 1;
 }
 
-Result<std::unique_ptr<ProducerFile>> ProducerFile::open(const std::string& directory,
+ProducerFile::ProducerFile(std::unique_ptr<File> file, std::string path, uint32_t number)
+    : file_(std::move(file)), path_(std::move(path)), number_(number) {}
+
+Result<std::unique_ptr<ProducerFile>> ProducerFile::open(FileSystem& file_system,
+                                                         const std::string& directory,
                                                          uint32_t number, Mode mode,
                                                          const FileAccess& access) {
-  const std::string path = directory + "/" + producer_file_name(number);
-  // Not blocking: what lies there may be something else than a file.
-  constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-  bool is_new = false;
-  int fd = retried([&] { return ::open(path.c_str(), kFlags); });
-  if (fd < 0 && errno == ENOENT) {
-    if (mode == Mode::Existing) return std::unique_ptr<ProducerFile>();
-    fd = retried([&] { return ::open(path.c_str(), kFlags | O_CREAT | O_EXCL, 0600); });
-    is_new = fd >= 0;
-    // Another process was quicker.
-    if (fd < 0 && errno == EEXIST) fd = retried([&] { return ::open(path.c_str(), kFlags); });
+  std::string path = directory + "/" + producer_file_name(number);
+  auto file =
+      file_system.open(path, mode == Mode::Create ? OpenMode::Share : OpenMode::Write, access);
+  if (file) {
+    return std::unique_ptr<ProducerFile>(
+        new ProducerFile(std::move(*file), std::move(path), number));
   }
-  if (fd < 0) return io_error(errno, "open", path);
-  std::unique_ptr<ProducerFile> file(new ProducerFile(fd, path, number));
-  if (auto done = file->check_and_set_access(is_new, access); !done) return done.error();
-  return file;
-}
-
-Result<> ProducerFile::check_and_set_access(bool is_new, const FileAccess& access) const {
-  struct stat status {};
-  if (::fstat(fd_, &status) != 0) return io_error(errno, "look at", path_);
-  if (!S_ISREG(status.st_mode)) return io_error(EINVAL, "use", path_);
-  if (!is_new) return {};
-  // Both explicitly: the process has a umask, and the directory may pass on its group.
-  if (access.group && ::fchown(fd_, static_cast<uid_t>(-1), *access.group) != 0) {
-    return io_error(errno, "set the group of", path_);
+  if (mode == Mode::Existing && file.error().key == kMissingKey) {
+    return std::unique_ptr<ProducerFile>();
   }
-  if (::fchmod(fd_, access.mode) != 0) return io_error(errno, "set the mode of", path_);
-  return {};
-}
-
-ProducerFile::~ProducerFile() {
-  abandon();
-}
-
-void ProducerFile::abandon() {
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = -1;
-}
-
-bool ProducerFile::try_lock() {
-  return lock_command(fd_, F_WRLCK) == 0;
-}
-
-void ProducerFile::unlock() {
-  lock_command(fd_, F_UNLCK);
-}
-
-bool ProducerFile::is_gone() const {
-  struct stat status {};
-  return ::fstat(fd_, &status) != 0 || status.st_nlink == 0;
+  return file.error();
 }
 
 Result<std::optional<ProducerHeader>> ProducerFile::header() const {
   auto bytes = read_at(0, kHeaderSize);
   if (!bytes) return bytes.error();
-  if (bytes->empty()) return std::optional<ProducerHeader>();
+  // Empty, or a power cut took the header and left the size: then nobody ever synced the file.
+  if (bytes->find_first_not_of('\0') == std::string::npos) return std::optional<ProducerHeader>();
   if (bytes->size() < kHeaderSize || !is_sealed(*bytes)) return damaged(path_, "damaged header");
   ProducerHeader header;
   uint64_t magic = 0;
@@ -189,16 +139,21 @@ Result<ProducerHeader> ProducerFile::begin_use(uint32_t use, uint64_t salt) {
   header.salt = salt;
   // The header first: with an old one the frames below its end must be there.
   if (auto done = write_header(header); !done) return done.error();
-  const auto size = static_cast<off_t>(kProducerFramesOffset);
-  if (retried([&] { return ::ftruncate(fd_, size); }) != 0) return io_error(errno, "cut", path_);
+  if (auto done = file_->truncate(kProducerFramesOffset); !done) return done.error();
   return header;
 }
 
 Result<> ProducerFile::append(ProducerHeader& header, std::string_view frame) {
-  if (auto done = write_at(header.committed_end, frame); !done) return done;
   ProducerHeader next = header;
   next.committed_end += frame.size();
-  if (auto done = write_header(next); !done) return done;
+  const bool is_header_first = core::is_broken(core::Break::LengthBeforeFrame);
+  if (is_header_first) {
+    if (auto done = write_header(next); !done) return done;
+  }
+  if (auto done = file_->write_at(header.committed_end, frame); !done) return done;
+  if (!is_header_first) {
+    if (auto done = write_header(next); !done) return done;
+  }
   header = next;
   return {};
 }
@@ -209,8 +164,15 @@ Result<> ProducerFile::note_synced(ProducerHeader& header, uint64_t end) {
   return write_header(header);
 }
 
-Result<> ProducerFile::sync() {
-  if (retried([&] { return ::fdatasync(fd_); }) != 0) return io_error(errno, "sync", path_);
+Result<> ProducerFile::write_anew(uint64_t end) {
+  for (uint64_t offset = 0; offset < end;) {
+    auto bytes = read_at(offset, static_cast<size_t>(std::min<uint64_t>(end - offset, kPieceSize)));
+    if (!bytes) return bytes.error();
+    // Cut off: what is missing was not there before.
+    if (bytes->empty()) return {};
+    if (auto done = file_->write_at(offset, *bytes); !done) return done;
+    offset += bytes->size();
+  }
   return {};
 }
 
@@ -230,32 +192,20 @@ Result<> ProducerFile::set_copied_end(const ProducerHeader& header, uint64_t end
   std::string bytes;
   for (const uint64_t field : {uint64_t{header.use}, header.salt, end}) put(bytes, field);
   seal(bytes);
-  return write_at(kCopiedOffset, bytes);
+  return file_->write_at(kCopiedOffset, bytes);
 }
 
 // In one call, within one sector: neither a killed process nor a power cut leaves half of it.
 Result<> ProducerFile::write_header(const ProducerHeader& header) {
-  return write_at(0, encode(header));
-}
-
-Result<> ProducerFile::write_at(uint64_t offset, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = retried(
-        [&] { return ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
-    if (count < 0) return io_error(errno, "write", path_);
-    offset += static_cast<uint64_t>(count);
-    bytes.remove_prefix(static_cast<size_t>(count));
-  }
-  return {};
+  return file_->write_at(0, encode(header));
 }
 
 // Less than `size` at the end of the file.
 Result<std::string> ProducerFile::read_at(uint64_t offset, size_t size) const {
   std::string bytes(size, '\0');
-  const ssize_t count =
-      retried([&] { return ::pread(fd_, bytes.data(), size, static_cast<off_t>(offset)); });
-  if (count < 0) return io_error(errno, "read", path_);
-  bytes.resize(static_cast<size_t>(count));
+  auto count = file_->read_at(offset, bytes.data(), size);
+  if (!count) return count.error();
+  bytes.resize(*count);
   return bytes;
 }
 

@@ -43,38 +43,36 @@ FrameSource source_of(const ProducerHeader& header, uint64_t offset);
 // The file's number in a source that is not empty.
 uint32_t producer_number_of(const FrameSource& source);
 
-// Purpose: one producer file, open. Ownership: owns the descriptor. Threads: one at a time.
-// Invariants: a lock is of this object, not of the process: two objects exclude each other also in
-// one process, the death of the process frees it, and a child that inherited the descriptor keeps
-// it no longer than until it closes it.
+// Purpose: one producer file, open. Ownership: owns the open file; the file system outlives it.
+// Threads: one at a time, but sync and is_gone any.
 class ProducerFile {
  public:
   enum class Mode { Existing, Create };
 
   // Null: with Existing there is no such file. Create takes one that is there, too.
-  static core::Result<std::unique_ptr<ProducerFile>> open(const std::string& directory,
+  static core::Result<std::unique_ptr<ProducerFile>> open(FileSystem& file_system,
+                                                          const std::string& directory,
                                                           uint32_t number, Mode mode,
                                                           const FileAccess& access);
-  ~ProducerFile();
   ProducerFile(const ProducerFile&) = delete;
   ProducerFile& operator=(const ProducerFile&) = delete;
 
   const std::string& path() const { return path_; }
-  // Closes the descriptor and frees no lock of another process: for a forked child, whose
-  // descriptor is its parent's, too.
-  void abandon();
+  // Closes the file and frees no lock of another process: for a forked child, whose open file is
+  // its parent's, too. Nothing else may be called afterwards.
+  void abandon() { file_.reset(); }
 
   // False: somebody else has it. Never waits.
-  bool try_lock();
-  void unlock();
+  bool try_lock() { return file_->try_lock(); }
+  void unlock() { file_->unlock(); }
   // The file was removed under us.
-  bool is_gone() const;
+  bool is_gone() const { return file_->is_gone(); }
 
   // None: nobody used the file yet. SpoolIo with kDamagedKey when it is not a header; without the
   // lock that may pass, since it may be in the middle of a change.
   core::Result<std::optional<ProducerHeader>> header() const;
 
-  // The lock is held for the following three.
+  // The lock is held for the following four.
 
   // Throws away all frames. `salt` is the new use's.
   core::Result<ProducerHeader> begin_use(uint32_t use, uint64_t salt);
@@ -83,23 +81,24 @@ class ProducerFile {
   // The frames up to the end are known to be synced.
   core::Result<> note_synced(ProducerHeader& header, uint64_t end);
 
+  // Writes what lies below the end once more, as it is: after a failed sync the kernel believes
+  // that the disk has it.
+  core::Result<> write_anew(uint64_t end);
+
   // What was written survives a power cut.
-  core::Result<> sync();
+  core::Result<> sync() { return file_->sync(); }
 
   // The deliverer's: how far this use of the file was copied. No lock is needed.
   core::Result<uint64_t> copied_end(const ProducerHeader& header) const;
   core::Result<> set_copied_end(const ProducerHeader& header, uint64_t end);
 
  private:
-  ProducerFile(int fd, std::string path, uint32_t number)
-      : fd_(fd), path_(std::move(path)), number_(number) {}
+  ProducerFile(std::unique_ptr<File> file, std::string path, uint32_t number);
 
-  core::Result<> check_and_set_access(bool is_new, const FileAccess& access) const;
   core::Result<> write_header(const ProducerHeader& header);
-  core::Result<> write_at(uint64_t offset, std::string_view bytes);
   core::Result<std::string> read_at(uint64_t offset, size_t size) const;
 
-  int fd_;
+  std::unique_ptr<File> file_;  // null: abandoned
   const std::string path_;
   const uint32_t number_;
 };

@@ -1,10 +1,12 @@
 #include "journal/producer_writer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>
 
-#include "journal/posix_file_system.h"
+#include "core/deliberate_break.h"
+#include "journal/frame_scanner.h"
 
 namespace posthaste::journal {
 
@@ -15,6 +17,8 @@ namespace {
 
 // Between two rounds over files that are all busy; a push holds one for microseconds.
 constexpr auto kPause = std::chrono::microseconds(500);
+// Of what was synced, at one time.
+constexpr size_t kCheckedSize = size_t{64} << 10;
 
 core::Error queue_full(const std::string& directory, const char* why) {
   return {ErrorCode::QueueFull, "the producer files of " + directory + " are all " + why, {}};
@@ -29,8 +33,11 @@ uint64_t size_of_frame(std::string_view type, size_t record_size) {
 
 }  // namespace
 
-ProducerWriter::ProducerWriter(ProducerOptions options, SaltSource salt_source)
-    : options_(std::move(options)), salt_source_(std::move(salt_source)) {}
+ProducerWriter::ProducerWriter(FileSystem& file_system, ProducerOptions options,
+                               SaltSource salt_source)
+    : file_system_(file_system),
+      options_(std::move(options)),
+      salt_source_(std::move(salt_source)) {}
 
 Result<> ProducerWriter::append(std::string_view type, size_t record_size,
                                 const std::function<void(char*)>& write) {
@@ -107,8 +114,8 @@ Result<ProducerWriter::Try> ProducerWriter::try_file(uint32_t number, std::strin
 
 Result<> ProducerWriter::open(Slot& slot, uint32_t number) const {
   if (slot.file) return {};
-  auto file =
-      ProducerFile::open(options_.directory, number, ProducerFile::Mode::Create, options_.access);
+  auto file = ProducerFile::open(file_system_, options_.directory, number,
+                                 ProducerFile::Mode::Create, options_.access);
   if (!file) return file.error();
   slot.file = std::move(*file);
   return {};
@@ -160,24 +167,25 @@ void ProducerWriter::make_frame(const ProducerHeader& header, std::string_view t
 Result<> ProducerWriter::sync() {
   // One after the other: whoever comes second must not answer before the first is done.
   const std::lock_guard sync_lock(sync_mutex_);
-  std::array<Slot, kProducerFilesMax> taken;
+  Slots taken;
   bool has_new_names = false;
   {
     const std::lock_guard lock(mutex_);
     for (size_t i = 0; i < taken.size(); ++i) {
       taken[i] = slots_[i];
       slots_[i].unsynced_end = 0;
-      slots_[i].has_synced_name = slots_[i].file != nullptr;
       has_new_names |= taken[i].unsynced_end != 0 && !taken[i].has_synced_name;
     }
   }
   // From here on pushes do not wait for the disk. Who made a file may have died before it synced
   // its name, so each process sees to it.
   Result<> outcome;
-  if (has_new_names) outcome = PosixFileSystem().sync_directory(options_.directory);
+  if (has_new_names) outcome = file_system_.sync_directory(options_.directory);
+  if (has_new_names && outcome) note_synced_names(taken);
   for (const Slot& slot : taken) {
     if (slot.unsynced_end == 0) continue;
-    if (auto done = slot.file->sync(); !done) {
+    const bool is_skipped = core::is_broken(core::Break::ProducerSyncSkipped);
+    if (auto done = is_skipped ? Result<>() : slot.file->sync(); !done) {
       outcome = done;
     } else {
       note_synced(slot);
@@ -186,14 +194,35 @@ Result<> ProducerWriter::sync() {
   return outcome;
 }
 
+void ProducerWriter::note_synced_names(const Slots& synced) {
+  const std::lock_guard lock(mutex_);
+  for (size_t i = 0; i < synced.size(); ++i) {
+    if (synced[i].file && slots_[i].file == synced[i].file) slots_[i].has_synced_name = true;
+  }
+}
+
 // Helps to tell damage from a torn tail; that it may fail harms nothing.
 void ProducerWriter::note_synced(const Slot& slot) {
+  const uint64_t end = intact_end(slot);
   const std::lock_guard lock(mutex_);
   if (!slot.file->try_lock()) return;
   if (auto header = slot.file->header(); header && *header && (*header)->salt == slot.salt) {
-    static_cast<void>(slot.file->note_synced(**header, slot.unsynced_end));
+    static_cast<void>(slot.file->note_synced(**header, end));
   }
   slot.file->unlock();
+}
+
+// Where the frames end that are whole, of those that were synced now. What a power cut tore before
+// this process came was not whole when it was synced, and is no damage.
+uint64_t ProducerWriter::intact_end(const Slot& slot) const {
+  auto header = slot.file->header();
+  if (!header || !*header || (*header)->salt != slot.salt) return 0;
+  uint64_t end = std::max((*header)->synced_end, kProducerFramesOffset);
+  auto file = file_system_.open(slot.file->path(), OpenMode::Read, {});
+  if (!file) return 0;
+  FrameScanner frames(std::move(*file), slot.unsynced_end, slot.salt, end, kCheckedSize);
+  while (frames.find(end, end + 1) && frames.load()) end += frames.header().frame_size();
+  return end;
 }
 
 void ProducerWriter::abandon() {

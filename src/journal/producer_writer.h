@@ -29,13 +29,14 @@ struct ProducerOptions {
 // deliverer number types differently, and the record.
 inline constexpr uint32_t kProducerEntriesCount = 2;
 
-// Purpose: appends records to the producer files of a directory. Ownership: owns the open files.
+// Purpose: appends records to the producer files of a directory. Ownership: owns the open files;
+// refers to the file system.
 // Threads: any, but abandon. Invariants: what append answered Ok for survives the death of the
 // process, and with the next sync a power cut; no call waits longer than lock_timeout for another
 // process or thread, but a sync, which waits for the disk.
 class ProducerWriter {
  public:
-  ProducerWriter(ProducerOptions options, SaltSource salt_source);
+  ProducerWriter(FileSystem& file_system, ProducerOptions options, SaltSource salt_source);
   ProducerWriter(const ProducerWriter&) = delete;
   ProducerWriter& operator=(const ProducerWriter&) = delete;
 
@@ -61,6 +62,7 @@ class ProducerWriter {
     uint64_t salt = 0;                   // of the use that it was appended to
     bool has_synced_name = false;
   };
+  using Slots = std::array<Slot, kProducerFilesMax>;
 
   core::Result<Try> try_files(std::string_view type, size_t record_size,
                               const std::function<void(char*)>& write);
@@ -71,13 +73,16 @@ class ProducerWriter {
   core::Result<> open(Slot& slot, uint32_t number) const;
   void make_frame(const ProducerHeader& header, std::string_view type, size_t record_size,
                   const std::function<void(char*)>& write);
+  void note_synced_names(const Slots& synced);
   void note_synced(const Slot& slot);
+  uint64_t intact_end(const Slot& slot) const;
 
+  FileSystem& file_system_;
   const ProducerOptions options_;
   const SaltSource salt_source_;
   std::mutex sync_mutex_;   // taken before mutex_
   std::timed_mutex mutex_;  // guards what follows
-  std::array<Slot, kProducerFilesMax> slots_;
+  Slots slots_;
   uint32_t preferred_ = 0;
   std::string frame_;
 };

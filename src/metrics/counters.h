@@ -90,7 +90,8 @@ struct WebhookCounters {
 
 // Per engine.
 struct EngineCounters {
-  ShardedCounter events_accepted;
+  ShardedCounter events_accepted;  // pushed here, or copied from producers
+  Counter events_from_producers;   // those of them that were copied
   ShardedCounter events_refused;  // any code but OK and QueueFull
   ShardedCounter events_queue_full;
   ShardedCounter events_unwanted;  // accepted, and no webhook wanted them

@@ -11,6 +11,7 @@ namespace {
 void write_events(json::Writer& writer, const EngineCounters& counters) {
   writer.key("events").begin_object();
   writer.uint64("accepted", counters.events_accepted.get());
+  writer.uint64("from_producers", counters.events_from_producers.get());
   writer.uint64("refused", counters.events_refused.get());
   writer.uint64("queue_full", counters.events_queue_full.get());
   writer.uint64("unwanted", counters.events_unwanted.get());

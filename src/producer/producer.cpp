@@ -11,12 +11,13 @@ namespace posthaste::producer {
 using core::ErrorCode;
 using core::Result;
 
-Producer::Process::Process(const journal::ProducerOptions& options, uint32_t generation_,
+Producer::Process::Process(journal::FileSystem& file_system,
+                           const journal::ProducerOptions& options, uint32_t generation_,
                            Process* inherited_)
     : generation(generation_),
       inherited(inherited_),
       event_ids(platform::random_seed(), platform::random_seed()),
-      writer(options, &platform::random_seed) {}
+      writer(file_system, options, &platform::random_seed) {}
 
 Producer::Producer(const core::EngineSettings& settings) : settings_(settings) {}
 
@@ -46,7 +47,7 @@ Result<> Producer::start() {
   }
   auto done = journal::prepare_directory(options_.directory, options_.access);
   if (!done) return done;
-  process_.store(new Process(options_, platform::fork_generation(), nullptr));
+  process_.store(new Process(files_, options_, platform::fork_generation(), nullptr));
   state_.store(State::Started, std::memory_order_release);
   return {};
 }
@@ -72,7 +73,7 @@ Producer::Process& Producer::process() {
   const uint32_t generation = platform::fork_generation();
   Process* current = process_.load(std::memory_order_acquire);
   if (current->generation == generation) return *current;
-  auto own = std::make_unique<Process>(options_, generation, current);
+  auto own = std::make_unique<Process>(files_, options_, generation, current);
   if (!process_.compare_exchange_strong(current, own.get())) return *current;
   own->inherited->writer.abandon();
   return *own.release();

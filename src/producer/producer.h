@@ -17,7 +17,7 @@
 #include "core/settings.h"
 #include "envelope/event_ids.h"
 #include "envelope/record.h"
-#include "journal/file_system.h"
+#include "journal/posix_file_system.h"
 #include "journal/producer_writer.h"
 #include "platform/clock.h"
 
@@ -52,7 +52,8 @@ class Producer {
   enum class State : int { New, Started, Closed };
   // What belongs to one process.
   struct Process {
-    Process(const journal::ProducerOptions& options, uint32_t generation_, Process* inherited_);
+    Process(journal::FileSystem& file_system, const journal::ProducerOptions& options,
+            uint32_t generation_, Process* inherited_);
 
     const uint32_t generation;
     Process* const inherited;  // of the parent, which may have been at work: never touched
@@ -67,6 +68,7 @@ class Producer {
   const core::EngineSettings settings_;
   const platform::SystemClock clock_;
   core::EventCatalogue catalogue_;
+  journal::PosixFileSystem files_;
   journal::ProducerOptions options_;
   std::mutex life_mutex_;  // guards what comes before the start
   std::atomic<State> state_{State::New};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/deliberate_break.h"
 #include "core/limits.h"
 #include "journal/producer_writer.h"
 
@@ -36,37 +37,78 @@ void ProducerIntake::note_recovered(const journal::FrameSource& source) {
   last = std::max(last, source.offset);
 }
 
-void ProducerIntake::look() {
-  for (uint32_t number = 0; number < sources_.size(); ++number) look_at(number);
+Result<> ProducerIntake::look() {
+  Result<> outcome;
+  for (uint32_t number = 0; number < sources_.size(); ++number) {
+    if (auto done = look_at(number); !done) outcome = done;
+  }
   current_ = 0;
+  return outcome;
 }
 
-bool ProducerIntake::has_files() const {
-  return std::any_of(sources_.begin(), sources_.end(),
-                     [](const Source& source) { return source.file != nullptr; });
+std::vector<std::string> ProducerIntake::paths() const {
+  std::vector<std::string> paths;
+  for (const Source& source : sources_) {
+    if (source.file) paths.push_back(source.file->path());
+  }
+  return paths;
 }
 
-void ProducerIntake::look_at(uint32_t number) {
+Result<> ProducerIntake::look_at(uint32_t number) {
   Source& source = sources_[number];
   if (source.file && source.file->is_gone()) source = Source();
-  if (!source.file && !open(source, number)) return;
+  if (!source.file && !open(source, number)) return {};
   const auto header = read_header(source, number);
-  if (!header) return;
+  if (!header) return {};
+  const bool is_news =
+      header->committed_end != source.header.committed_end || header->salt != source.header.salt;
+  if (is_news) {
+    auto is_secure = secure(source, *header);
+    if (!is_secure) return is_secure.error();
+    if (!*is_secure) return {};
+  }
   if (header->salt != source.header.salt || header->use != source.header.use) {
     adopt(source, *header);
   }
   if (header->committed_end != source.header.committed_end) forget_scan(source);
   source.header = *header;
   use_again(source);
+  return {};
+}
+
+// What is copied must be on disk in its own file before. If a power cut took it back there and the
+// copy stayed, the next producer would write other frames to the same place of the same use, and
+// they would pass for copied. False: not now.
+Result<bool> ProducerIntake::secure(Source& source, const ProducerHeader& header) {
+  if (!options_.syncs || core::is_broken(core::Break::CopiesUnsecured)) return true;
+  const bool is_done = header.synced_end >= header.committed_end ||
+                       header.committed_end == journal::kProducerFramesOffset;
+  if (is_done && !source.has_failed_sync) return true;
+  if (source.has_failed_sync) {
+    if (!source.file->try_lock()) return false;
+    auto done = source.file->write_anew(header.committed_end);
+    source.file->unlock();
+    if (!done) return done.error();
+  }
+  if (auto done = sync(source); !done) return done.error();
+  return true;
+}
+
+Result<> ProducerIntake::sync(Source& source) {
+  auto done = source.file->sync();
+  source.has_failed_sync = !done;
+  return done;
 }
 
 bool ProducerIntake::open(Source& source, uint32_t number) {
-  auto file = ProducerFile::open(options_.directory, number, ProducerFile::Mode::Existing, {});
+  auto file = ProducerFile::open(file_system_, options_.directory, number,
+                                 ProducerFile::Mode::Existing, {});
   if (!file) {
     refuse(source, file.error());
     return false;
   }
   source.file = std::move(*file);
+  if (source.file) ++opened_count_;
   return source.file != nullptr;
 }
 
@@ -74,8 +116,12 @@ bool ProducerIntake::open(Source& source, uint32_t number) {
 std::optional<ProducerHeader> ProducerIntake::read_header(Source& source, uint32_t number) {
   auto header = source.file->header();
   if (header) return *header;
+  if (header.error().key != journal::kDamagedKey) {
+    refuse(source, header.error());
+    return std::nullopt;
+  }
   // A producer may be writing it; under the lock it must be whole.
-  if (header.error().key != journal::kDamagedKey || !source.file->try_lock()) return std::nullopt;
+  if (!source.file->try_lock()) return std::nullopt;
   header = source.file->header();
   const bool is_damaged = !header && header.error().key == journal::kDamagedKey;
   if (is_damaged) {
@@ -104,6 +150,8 @@ void ProducerIntake::adopt(Source& source, const ProducerHeader& header) {
   auto copied = source.file->copied_end(header);
   source.marked_end = copied ? *copied : journal::kProducerFramesOffset;
   source.next_offset = source.marked_end;
+  // Whoever wrote it may have died before the sync.
+  source.is_mark_kept = source.marked_end == journal::kProducerFramesOffset;
   const auto recovered = recovered_.find(journal::source_of(header, 0).file);
   source.skipped_end = recovered == recovered_.end() ? 0 : recovered->second + 1;
 }
@@ -112,7 +160,10 @@ void ProducerIntake::adopt(Source& source, const ProducerHeader& header) {
 void ProducerIntake::use_again(Source& source) {
   const ProducerHeader& seen = source.header;
   if (seen.committed_end == journal::kProducerFramesOffset) return;
-  if (source.marked_end < seen.committed_end || !source.file->try_lock()) return;
+  const bool is_copied = core::is_broken(core::Break::UsedAgainEarly)
+                             ? source.next_offset >= seen.committed_end
+                             : source.marked_end >= seen.committed_end && source.is_mark_kept;
+  if (!is_copied || !source.file->try_lock()) return;
   auto header = source.file->header();
   if (header && *header && **header == seen) {
     auto next = source.file->begin_use(seen.use + 1, random_());
@@ -194,7 +245,7 @@ void ProducerIntake::take() {
 }
 
 Result<> ProducerIntake::skip_recovered() {
-  look();
+  if (auto done = look(); !done) return done;
   for (Source& source : sources_) {
     if (source.file && source.next_offset < source.skipped_end) find_frame(source);
   }
@@ -203,11 +254,13 @@ Result<> ProducerIntake::skip_recovered() {
 
 Result<> ProducerIntake::mark_copied() {
   for (Source& source : sources_) {
-    if (!source.file || source.next_offset <= source.marked_end) continue;
+    if (!source.file || (source.next_offset <= source.marked_end && source.is_mark_kept)) continue;
     auto done = source.file->set_copied_end(source.header, source.next_offset);
-    if (done && options_.syncs) done = source.file->sync();
+    const bool is_kept = options_.syncs && !core::is_broken(core::Break::MarkUnsynced);
+    if (done && is_kept) done = sync(source);
     if (!done) return done;
     source.marked_end = source.next_offset;
+    source.is_mark_kept = true;
   }
   return {};
 }

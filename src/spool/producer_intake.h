@@ -52,10 +52,12 @@ class ProducerIntake {
   // first look().
   core::Result<> skip_recovered();
 
-  // Finds out what is new, and gives back files of which nothing is.
-  void look();
-  // Whether a producer was ever here.
-  bool has_files() const;
+  // Finds out what is new, and gives back files of which nothing is. A failure is of the disk; what
+  // it keeps back is found later.
+  core::Result<> look();
+  // Of the files that there are. The count grows with each that appears.
+  std::vector<std::string> paths() const;
+  uint64_t opened_count() const { return opened_count_; }
 
   // The next frame; none: nothing is left of what look() found.
   std::optional<Frame> next();
@@ -75,13 +77,17 @@ class ProducerIntake {
     journal::ProducerHeader header;               // as last seen; of salt 0: of no use yet
     uint64_t next_offset = 0;                     // behind what was taken
     uint64_t marked_end = 0;                      // as the file says
+    bool is_mark_kept = true;                     // over a power cut, if that is asked for
     uint64_t skipped_end = 0;                     // frames that begin before it are in the journal
     std::unique_ptr<journal::FrameScanner> scanner;  // over what was not taken
-    bool is_ready = false;    // the scanner stands on a frame that was not taken
-    bool is_refused = false;  // it was reported that it cannot be read
+    bool is_ready = false;         // the scanner stands on a frame that was not taken
+    bool is_refused = false;       // it was reported that it cannot be read
+    bool has_failed_sync = false;  // the kernel may believe that the disk has what it has not
   };
 
-  void look_at(uint32_t number);
+  core::Result<> look_at(uint32_t number);
+  core::Result<bool> secure(Source& source, const journal::ProducerHeader& header);
+  static core::Result<> sync(Source& source);
   bool open(Source& source, uint32_t number);
   std::optional<journal::ProducerHeader> read_header(Source& source, uint32_t number);
   void adopt(Source& source, const journal::ProducerHeader& header);
@@ -97,6 +103,7 @@ class ProducerIntake {
   std::map<uint32_t, uint64_t> recovered_;  // by file and use: the last copy's offset
   std::array<Source, journal::kProducerFilesMax> sources_;
   std::vector<std::string> remarks_;
+  uint64_t opened_count_ = 0;
   size_t current_ = 0;  // next() is there
 };
 

@@ -410,7 +410,7 @@ core::EventTypeId Spool::type_of(std::string_view name) {
 }
 
 Result<> Spool::mark_copied() {
-  if (!is_journal_synced_) return {};
+  if (!is_journal_synced_ && !core::is_broken(core::Break::MarkedEarly)) return {};
   return producers_->mark_copied();
 }
 

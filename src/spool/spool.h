@@ -97,13 +97,15 @@ class Spool {
   void keep_unsynced() { journal_->keep_unsynced(); }
 
   // Looks for records of producers in other processes, and gives their files back.
-  void look_for_produced() { producers_->look(); }
+  core::Result<> look_for_produced() { return producers_->look(); }
   // Copies the next of them into the journal; none: nothing is left. The caller has the one
   // reference to the block. Nothing is copied after a failure.
   core::Result<std::optional<Recovered>> next_produced(core::Instant now);
   // After sync_journal, before the copies are handed on: a crash later does not copy them again.
   core::Result<> mark_copied();
-  bool has_producers() const { return producers_->has_files(); }
+  // Of the files of producers that there are; the count grows with each that appears.
+  std::vector<std::string> producer_paths() const { return producers_->paths(); }
+  uint64_t producer_files_opened() const { return producers_->opened_count(); }
   // A line for each thing that was found or done since the last call: damage of a file, events of a
   // type that is not known.
   std::vector<std::string> take_remarks() { return producers_->take_remarks(); }

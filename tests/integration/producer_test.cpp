@@ -14,6 +14,8 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
+#include <numeric>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -157,12 +159,23 @@ Pushed parse(const std::string& text) {
   return pushed;
 }
 
-size_t producer_files_count(const Place& place) {
-  size_t count = 0;
+std::vector<uint64_t> producer_file_sizes(const Place& place) {
+  std::vector<uint64_t> sizes;
   for (const auto& entry : std::filesystem::directory_iterator(place.spool())) {
-    if (entry.path().filename().string().starts_with("producer-")) ++count;
+    if (entry.path().filename().string().starts_with("producer-")) {
+      sizes.push_back(entry.file_size());
+    }
   }
-  return count;
+  return sizes;
+}
+
+size_t producer_files_count(const Place& place) {
+  return producer_file_sizes(place).size();
+}
+
+uint64_t producer_files_bytes(const Place& place) {
+  const auto sizes = producer_file_sizes(place);
+  return std::accumulate(sizes.begin(), sizes.end(), uint64_t{0});
 }
 
 // A process that holds the lock of a producer file and was stopped.
@@ -172,7 +185,7 @@ class StoppedHolder {
     process_ = ::fork();
     REQUIRE(process_ >= 0);
     if (process_ == 0) {
-      const int fd = ::open(path.c_str(), O_RDWR);
+      const int fd = ::open(path.c_str(), O_RDWR | O_CREAT, 0600);
       struct flock range {};
       range.l_type = F_WRLCK;
       while (::fcntl(fd, F_OFD_SETLK, &range) != 0) ::usleep(100);
@@ -193,6 +206,11 @@ class StoppedHolder {
  private:
   pid_t process_ = 0;
 };
+
+size_t threads_count() {
+  return static_cast<size_t>(
+      std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}));
+}
 
 std::string payload(const std::string& id) {
   return "{\"event_id\":\"" + id + "\"}";
@@ -351,6 +369,169 @@ TEST_CASE("An engine with role=producer pushes to one that delivers, and has no 
   CHECK(producer.close() == POSTHASTE_OK);
   CHECK(producer.push("delivery", payload("4")) == POSTHASTE_E_STATE);
   CHECK(wait_until([&] { return arrived_ids(receiver).size() == 3; }));
+}
+
+TEST_CASE("An event of a producer is noticed within a second", "[integration][producer]") {
+  const Place place;
+  Receiver receiver;
+  Host host(deliverer(place));
+  host.put("w", receiver.url()).start();
+  Host producer({{"role", "producer"}, {"spool.dir", place.spool()}});
+  producer.start();
+  // The machine may be slow now and then, not each time.
+  Clock::duration best = 1h;
+  for (size_t i = 1; i <= 5; ++i) {
+    std::this_thread::sleep_for(200ms);
+    const auto begin = Clock::now();
+    REQUIRE(producer.push("delivery", payload(std::to_string(i))) == POSTHASTE_OK);
+    REQUIRE(wait_until([&] { return host.stat("from_producers") == i; }));
+    best = std::min(best, Clock::now() - begin);
+  }
+  CHECK(best < 1s);
+  CHECK(host.stat("accepted") == 5);
+}
+
+TEST_CASE("Functions on webhooks and batches answer state in a producer, which wants everything",
+          "[integration][producer]") {
+  const Place place;
+  Receiver receiver;
+  Host producer({{"role", "producer"}, {"spool.dir", place.spool()}});
+  producer.start();
+  posthaste_t* const ph = producer.get();
+  posthaste_error_t* const error = producer.error();
+  const WebhookHandle webhook = producer.webhook(receiver.url());
+  uint64_t ticket = 0;
+  posthaste_webhook_t* found = nullptr;
+  posthaste_webhook_list_t* list = nullptr;
+  posthaste_text_t* text = nullptr;
+  const int32_t codes[] = {
+      posthaste_create(ph, webhook.get(), 10, &found, error),
+      posthaste_create_ticket(ph, webhook.get(), &ticket, error),
+      posthaste_put(ph, "w", webhook.get(), error),
+      posthaste_update(ph, "w", webhook.get(), 10, error),
+      posthaste_update_ticket(ph, "w", webhook.get(), &ticket, error),
+      posthaste_remove(ph, "w", POSTHASTE_REMOVE_DROP, error),
+      posthaste_pause(ph, "w", error),
+      posthaste_resume(ph, "w", error),
+      posthaste_verify(ph, "w", 10, error),
+      posthaste_verify_ticket(ph, "w", &ticket, error),
+      posthaste_find(ph, "w", &found, error),
+      posthaste_list(ph, &list, error),
+      posthaste_batch_status(ph, "w", 10, POSTHASTE_STATUS_ALL, &text, error),
+      posthaste_load(ph, "none", &text, error),
+      posthaste_flush(ph, 10, error),
+      posthaste_flush_ticket(ph, &ticket, error),
+      posthaste_sync_ticket(ph, &ticket, error),
+      posthaste_open_batch(ph, "w", nullptr, nullptr, error),
+      posthaste_retry_now(ph, "w", error),
+      posthaste_spool_check(ph, 10, &text, error),
+  };
+  for (size_t i = 0; i < std::size(codes); ++i) {
+    INFO("call " << i);
+    CHECK(codes[i] == POSTHASTE_E_STATE);
+  }
+  for (const char* const type : {"delivery", "no_such_type"}) {
+    CHECK(posthaste_wants(ph, type) == 1);
+  }
+}
+
+TEST_CASE("A producer has no thread", "[integration][producer]") {
+  const Place place;
+  const size_t before = threads_count();
+  Host producer({{"role", "producer"}, {"spool.dir", place.spool()}});
+  producer.start();
+  REQUIRE(producer.push("delivery", "{}") == POSTHASTE_OK);
+  CHECK(threads_count() == before);
+}
+
+TEST_CASE("Stopped processes that hold all files make a push queue full within the lock time-out",
+          "[integration][producer]") {
+  const Place place;
+  Host producer({{"role", "producer"}, {"spool.dir", place.spool()}});
+  producer.start();
+  std::vector<std::unique_ptr<StoppedHolder>> holders;
+  for (int i = 0; i < 16; ++i) {
+    const std::string number = std::to_string(i);
+    holders.push_back(std::make_unique<StoppedHolder>(
+        place.spool() + "/producer-" + std::string(2 - number.size(), '0') + number));
+  }
+  const auto begin = Clock::now();
+  CHECK(producer.push("delivery", payload("1")) == POSTHASTE_E_QUEUE_FULL);
+  const auto took = Clock::now() - begin;
+  CHECK(took >= 50ms);
+  CHECK(took < 2s);
+  CHECK(producer_files_count(place) == 16);
+  holders.pop_back();
+  CHECK(producer.push("delivery", payload("1")) == POSTHASTE_OK);
+}
+
+TEST_CASE("Full producer files answer queue full until a deliverer has copied them",
+          "[integration][producer]") {
+  const Place place;
+  Receiver receiver;
+  Host producer(
+      {{"role", "producer"}, {"spool.dir", place.spool()}, {"producer.max_bytes", "1MiB"}});
+  producer.start();
+  size_t accepted_count = 0;
+  const std::string padding(8'000, 'x');
+  int32_t code = POSTHASTE_OK;
+  for (; accepted_count < 1000; ++accepted_count) {
+    const std::string event = R"({"event_id":")" + std::to_string(accepted_count) +
+                              R"(","padding":")" + padding + R"("})";
+    if ((code = producer.push("delivery", event)) != POSTHASTE_OK) break;
+  }
+  CHECK(code == POSTHASTE_E_QUEUE_FULL);
+  CHECK(accepted_count >= 16);
+  CHECK(producer_files_bytes(place) <= (1u << 20));
+  Host host(deliverer(place));
+  host.put("w", receiver.url()).start();
+  CHECK(wait_until([&] { return producer.push("delivery", payload("last")) == POSTHASTE_OK; }));
+  CHECK(wait_until([&] { return arrived_ids(receiver).size() == accepted_count + 1; }));
+}
+
+TEST_CASE("The deliverer's sync waits for its own pushes, not for producers",
+          "[integration][producer]") {
+  const Place place;
+  Receiver receiver;
+  Host host(deliverer(place));
+  host.put("w", receiver.url()).start();
+  Lines lines;
+  std::vector<pid_t> processes;
+  for (int i = 0; i < 4; ++i) {
+    const std::string from = std::to_string(1'000'000 * (i + 1));
+    processes.push_back(
+        run_producer({place.spool(), "", "0", from, "100000000", "100"}, lines.end()));
+  }
+  CHECK(wait_until([&] { return host.stat("from_producers") > 0; }));
+  for (int i = 0; i < 5; ++i) {
+    REQUIRE(host.push("delivery", payload(std::to_string(i))) == POSTHASTE_OK);
+    CHECK(posthaste_sync(host.get(), 20'000, host.error()) == POSTHASTE_OK);
+  }
+  for (const pid_t process : processes) {
+    ::kill(process, SIGKILL);
+    CHECK(WIFSIGNALED(wait_for(process)));
+  }
+}
+
+TEST_CASE("An event type that a producer and the deliverer define arrives as such",
+          "[integration][producer]") {
+  const Place place;
+  Receiver receiver;
+  Host host(deliverer(place));
+  host.must(posthaste_define_type(host.get(), "my_type", "my_class", host.error()));
+  host.put("w", receiver.url(), {{"events", "my_type"}}).start();
+  Host producer({{"role", "producer"}, {"spool.dir", place.spool()}});
+  CHECK(producer.push("my_type", payload("0")) == POSTHASTE_E_STATE);
+  producer.must(posthaste_define_type(producer.get(), "my_type", "my_class", producer.error()));
+  producer.start();
+  Host other({{"role", "producer"}, {"spool.dir", place.spool()}});
+  other.start();
+  CHECK(other.push("my_type", payload("1")) == POSTHASTE_E_UNKNOWN_TYPE);
+  CHECK(producer.push("my_type", payload("2")) == POSTHASTE_OK);
+  CHECK(producer.push("delivery", payload("3")) == POSTHASTE_OK);
+  CHECK(wait_until([&] { return arrived_ids(receiver).contains("2"); }));
+  CHECK(wait_until([&] { return host.stat("from_producers") == 2; }));
+  CHECK(arrived_ids(receiver).size() == 1);
 }
 
 TEST_CASE("A parent and its forked child never make equal event ids", "[integration][producer]") {

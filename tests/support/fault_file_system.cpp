@@ -28,6 +28,8 @@ struct FaultFileSystem::Contents {
   std::string bytes;
   std::string synced;
   std::set<uint64_t> unsynced_pages;
+  uint64_t sync_errors_count = 0;
+  const void* lock_holder = nullptr;
 
   void note_written(uint64_t offset, uint64_t size) {
     for (uint64_t page = offset / kPageSize; page * kPageSize < offset + size; ++page) {
@@ -44,7 +46,9 @@ class FaultFileSystem::OpenedFile final : public journal::File {
         path_(std::move(path)),
         contents_(std::move(contents)),
         is_writable_(is_writable),
-        power_cuts_count_(system.power_cuts_count_) {}
+        power_cuts_count_(system.power_cuts_count_),
+        sync_errors_seen_(contents_->sync_errors_count) {}
+  ~OpenedFile() override { OpenedFile::unlock(); }
 
   core::Result<size_t> read_at(uint64_t offset, char* out, size_t size) const override {
     if (is_stale()) return journal::io_error(EIO, "read", path_);
@@ -62,8 +66,11 @@ class FaultFileSystem::OpenedFile final : public journal::File {
 
   core::Result<> write_at(uint64_t offset, std::string_view bytes) override {
     int error = begin(FaultStep::Write);
-    // A failed write may have done any part of its work.
-    if (error != 0) bytes = bytes.substr(0, system_.random_.below(bytes.size() + 1));
+    // A failed write may have done any part of its work, but not of a sector's.
+    if (error != 0) {
+      const bool is_in_sector = offset / kSectorSize == (offset + bytes.size()) / kSectorSize;
+      bytes = bytes.substr(0, is_in_sector ? 0 : system_.random_.below(bytes.size() + 1));
+    }
     if (const int full = system_.grow(*contents_, offset + bytes.size()); full != 0) {
       error = full;
       bytes = bytes.substr(
@@ -89,8 +96,10 @@ class FaultFileSystem::OpenedFile final : public journal::File {
   }
 
   core::Result<> sync() override {
-    const int error = begin(FaultStep::Sync);
+    if (is_stale()) return result(EIO, "sync");
+    int error = begin(FaultStep::Sync);
     Contents& contents = *contents_;
+    if (error != 0) ++contents.sync_errors_count;
     if (error == 0) contents.synced.resize(contents.bytes.size());
     for (const uint64_t page : contents.unsynced_pages) {
       const uint64_t fate = error == 0 ? 0 : system_.random_.below(3);
@@ -102,10 +111,26 @@ class FaultFileSystem::OpenedFile final : public journal::File {
       }
     }
     contents.unsynced_pages.clear();
+    // As on Linux, each that had the file open hears of an error once.
+    const uint64_t seen = std::exchange(sync_errors_seen_, contents.sync_errors_count);
+    if (error == 0 && seen != contents.sync_errors_count) error = EIO;
     return result(error, "sync");
   }
 
   core::Result<uint64_t> size() const override { return uint64_t{contents_->bytes.size()}; }
+
+  bool try_lock() override {
+    if (is_stale() || (contents_->lock_holder && contents_->lock_holder != this)) return false;
+    contents_->lock_holder = this;
+    return true;
+  }
+  void unlock() override {
+    if (contents_->lock_holder == this) contents_->lock_holder = nullptr;
+  }
+  bool is_gone() const override {
+    return std::none_of(system_.names_.begin(), system_.names_.end(),
+                        [this](const auto& name) { return name.second == contents_; });
+  }
 
  private:
   bool is_stale() const { return power_cuts_count_ != system_.power_cuts_count_; }
@@ -126,6 +151,7 @@ class FaultFileSystem::OpenedFile final : public journal::File {
   const std::shared_ptr<Contents> contents_;
   const bool is_writable_;
   const uint64_t power_cuts_count_;
+  uint64_t sync_errors_seen_;
 };
 
 FaultFileSystem::~FaultFileSystem() = default;
@@ -209,6 +235,7 @@ void FaultFileSystem::cut(const PageChoice* survives) {
     if (random_.below(2) == 0) apply(change, names);
   }
   unsynced_changes_.clear();
+  for (const auto& [path, contents] : names_) contents->lock_holder = nullptr;
   std::set<Contents*> done;
   for (const auto& [path, contents] : names) {
     if (done.insert(contents.get()).second) cut_contents(path, *contents, survives);
@@ -257,7 +284,9 @@ void FaultFileSystem::damage(const std::string& path, uint64_t offset, std::stri
 core::Result<std::unique_ptr<journal::File>> FaultFileSystem::open(const std::string& path,
                                                                    journal::OpenMode mode,
                                                                    const journal::FileAccess&) {
-  if (mode == journal::OpenMode::Create) {
+  const bool is_new = mode == journal::OpenMode::Create ||
+                      (mode == journal::OpenMode::Share && !names_.contains(path));
+  if (is_new) {
     if (names_.contains(path)) return journal::io_error(EEXIST, "create", path);
     if (const int error = begin(FaultStep::Create, path); error != 0) {
       return journal::io_error(error, "create", path);
@@ -265,7 +294,11 @@ core::Result<std::unique_ptr<journal::File>> FaultFileSystem::open(const std::st
     change_names({"", path, std::make_shared<Contents>()});
   }
   const auto place = names_.find(path);
-  if (place == names_.end()) return journal::io_error(ENOENT, "open", path);
+  if (place == names_.end()) {
+    core::Error error = journal::io_error(ENOENT, "open", path);
+    error.key = journal::kMissingKey;
+    return error;
+  }
   const bool is_writable = mode != journal::OpenMode::Read;
   return std::unique_ptr<journal::File>(
       std::make_unique<OpenedFile>(*this, path, place->second, is_writable));

@@ -39,7 +39,7 @@ Result<> SimSpoolEngine::start(uint64_t seed, core::WallTime wall_start) {
   spool_ = std::move(*spool);
   if (auto done = engine::share_types(*spool_, catalogue_); !done) return done;
   worker_ = std::make_unique<engine::SpoolWorker>(
-      engine::SpoolWorker::Parts{*spool_, intake_, hand_over_, reports_, log_, clock_,
+      engine::SpoolWorker::Parts{*spool_, intake_, hand_over_, reports_, log_, clock_, counters_,
                                  [this] { transport_.wake(); }},
       settings_);
   for (const spool::Loss& loss : spool_->recovered().losses) {

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <string>
@@ -15,6 +17,7 @@
 #include "journal/posix_file_system.h"
 #include "journal/producer_file.h"
 #include "journal/producer_writer.h"
+#include "support/fault_file_system.h"
 #include "support/temporary_directory.h"
 
 using namespace posthaste;
@@ -26,10 +29,15 @@ namespace {
 
 using Records = std::vector<std::pair<std::string, std::string>>;  // type, record
 
+PosixFileSystem& files() {
+  static PosixFileSystem file_system;
+  return file_system;
+}
+
 struct Producer {
   explicit Producer(const TemporaryDirectory& directory, uint64_t max_bytes = 16u << 20,
                     FileAccess access = {})
-      : writer({directory.path(), access, max_bytes, std::chrono::milliseconds(2)},
+      : writer(files(), {directory.path(), access, max_bytes, std::chrono::milliseconds(2)},
                [this] { return ++salt; }) {}
 
   ErrorCode append(std::string_view type, std::string_view record) {
@@ -42,7 +50,7 @@ struct Producer {
 };
 
 std::unique_ptr<ProducerFile> open_file(const TemporaryDirectory& directory, uint32_t number) {
-  auto file = ProducerFile::open(directory.path(), number, ProducerFile::Mode::Create, {});
+  auto file = ProducerFile::open(files(), directory.path(), number, ProducerFile::Mode::Create, {});
   REQUIRE(file);
   return std::move(*file);
 }
@@ -57,8 +65,7 @@ ProducerHeader header_of(const TemporaryDirectory& directory, uint32_t number) {
 // As the deliverer reads them.
 Records records_in(const TemporaryDirectory& directory, uint32_t number) {
   const ProducerHeader header = header_of(directory, number);
-  auto file =
-      PosixFileSystem().open(directory.path(producer_file_name(number)), OpenMode::Read, {});
+  auto file = files().open(directory.path(producer_file_name(number)), OpenMode::Read, {});
   REQUIRE(file);
   FrameScanner scanner(std::move(*file), header.committed_end, header.salt, kProducerFramesOffset,
                        4096);
@@ -73,7 +80,7 @@ Records records_in(const TemporaryDirectory& directory, uint32_t number) {
 }
 
 void write_raw(const std::string& path, uint64_t offset, std::string_view bytes) {
-  auto file = PosixFileSystem().open(path, OpenMode::Write, {});
+  auto file = files().open(path, OpenMode::Write, {});
   REQUIRE(file);
   REQUIRE((*file)->write_at(offset, bytes));
 }
@@ -92,7 +99,7 @@ class Holder {
     process_ = ::fork();
     REQUIRE(process_ >= 0);
     if (process_ == 0) {
-      auto file = ProducerFile::open(directory.path(), 0, ProducerFile::Mode::Create, {});
+      auto file = ProducerFile::open(files(), directory.path(), 0, ProducerFile::Mode::Create, {});
       if (!file || !(*file)->try_lock() || ::write(ready[1], "x", 1) != 1) ::_exit(1);
       for (;;) ::pause();
     }
@@ -183,7 +190,9 @@ TEST_CASE("All producer files busy is queue full after the lock time-out", "[jou
     REQUIRE(files.back()->try_lock());
   }
   Producer producer(directory);
+  const auto begin = std::chrono::steady_clock::now();
   CHECK(producer.append("delivery", "one,") == ErrorCode::QueueFull);
+  CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(2));
   CHECK(files_count(directory) == kProducerFilesMax);
   files[5]->unlock();
   CHECK(producer.append("delivery", "one,") == ErrorCode::Ok);
@@ -239,6 +248,94 @@ TEST_CASE("A producer's sync moves the synced length behind what it appended",
   CHECK(header.synced_end == header.committed_end);
 }
 
+TEST_CASE("A producer's sync covers the files that it appended to, and no other",
+          "[journal][producer]") {
+  test::FaultFileSystem files(1);
+  const ProducerOptions options{"/spool", {}, 16u << 20, std::chrono::milliseconds(2)};
+  const auto salt = [] { return uint64_t{7}; };
+  const auto append = [](ProducerWriter& writer) {
+    return writer.append("delivery", 4, [](char* out) { std::string_view("one,").copy(out, 4); });
+  };
+  std::vector<std::string> synced;
+  files.before_step = [&](test::FaultStep step, const std::string& path) {
+    if (step == test::FaultStep::Sync) synced.push_back(path);
+  };
+  ProducerWriter first(files, options, salt);
+  ProducerWriter second(files, options, salt);
+  REQUIRE(append(first));
+  auto held = ProducerFile::open(files, "/spool", 0, ProducerFile::Mode::Existing, {});
+  REQUIRE(held);
+  REQUIRE((*held)->try_lock());
+  REQUIRE(append(second));
+  (*held)->unlock();
+  REQUIRE(second.sync());
+  CHECK(synced == std::vector<std::string>{"/spool/producer-01"});
+  REQUIRE(first.sync());
+  CHECK(synced == std::vector<std::string>{"/spool/producer-01", "/spool/producer-00"});
+  // Nothing was appended since.
+  REQUIRE(first.sync());
+  CHECK(synced.size() == 2);
+}
+
+TEST_CASE("A producer syncs the name of a new file until that worked", "[journal][producer]") {
+  test::FaultFileSystem files(1);
+  const ProducerOptions options{"/spool", {}, 16u << 20, std::chrono::milliseconds(2)};
+  ProducerWriter writer(files, options, [] { return uint64_t{7}; });
+  const auto append = [&writer] {
+    return writer.append("delivery", 4, [](char* out) { std::string_view("one,").copy(out, 4); });
+  };
+  REQUIRE(append());
+  files.fail(test::FaultStep::SyncDirectory, EIO);
+  CHECK(writer.sync().code() == ErrorCode::SpoolIo);
+  REQUIRE(append());
+  REQUIRE(writer.sync());
+  files.power_cut();
+  CHECK(files.exists("/spool/producer-00"));
+}
+
+TEST_CASE("The synced length of a producer file does not pass what a power cut tore",
+          "[journal][producer]") {
+  test::FaultFileSystem files(1);
+  const ProducerOptions options{"/spool", {}, 16u << 20, std::chrono::milliseconds(2)};
+  const auto append = [&](ProducerWriter& writer, size_t size) {
+    const std::string record(size, 'x');
+    return writer.append("delivery", size, [&](char* out) { record.copy(out, size); });
+  };
+  const auto header = [&] {
+    auto file = ProducerFile::open(files, "/spool", 0, ProducerFile::Mode::Existing, {});
+    return **(*file)->header();
+  };
+  ProducerWriter before(files, options, [] { return uint64_t{7}; });
+  REQUIRE(append(before, 100));
+  REQUIRE(before.sync());
+  const uint64_t synced_end = header().synced_end;
+  REQUIRE(append(before, 10'000));
+  // The header came to the disk, the end of the frame did not.
+  files.power_cut([](const std::string&, uint64_t page) { return page < 3; });
+  ProducerWriter after(files, options, [] { return uint64_t{8}; });
+  REQUIRE(append(after, 100));
+  REQUIRE(after.sync());
+  CHECK(header().synced_end == synced_end);
+  CHECK(header().committed_end > synced_end + 10'000);
+}
+
+TEST_CASE("A producer file of which a power cut left only the size is a new one",
+          "[journal][producer]") {
+  test::FaultFileSystem files(1);
+  const ProducerOptions options{"/spool", {}, 16u << 20, std::chrono::milliseconds(2)};
+  ProducerWriter writer(files, options, [] { return uint64_t{7}; });
+  const auto append = [](ProducerWriter& to) {
+    return to.append("delivery", 4, [](char* out) { std::string_view("one,").copy(out, 4); });
+  };
+  REQUIRE(append(writer));
+  REQUIRE(files.sync_directory("/spool"));
+  files.power_cut([](const std::string&, uint64_t) { return false; });
+  REQUIRE(files.bytes("/spool/producer-00").size() > 0);
+  ProducerWriter after(files, options, [] { return uint64_t{8}; });
+  REQUIRE(append(after));
+  CHECK_FALSE(files.exists("/spool/producer-01"));
+}
+
 TEST_CASE("A producer file with a damaged header is left alone", "[journal][producer]") {
   const TemporaryDirectory directory;
   Producer producer(directory);
@@ -258,7 +355,7 @@ TEST_CASE("Frames of an earlier use of a producer file never pass", "[journal][p
   std::string frames;
   const uint64_t end = header_of(directory, 0).committed_end;
   {
-    auto file = PosixFileSystem().open(directory.path("producer-00"), OpenMode::Read, {});
+    auto file = files().open(directory.path("producer-00"), OpenMode::Read, {});
     frames.resize(end - kProducerFramesOffset);
     REQUIRE((*file)->read_at(kProducerFramesOffset, frames.data(), frames.size()));
   }

@@ -10,6 +10,7 @@ TEST_CASE("Statistics name every counter of the engine", "[metrics][stats_json]"
   counters.events_accepted.add(1);
   counters.events_refused.add(2);
   counters.events_queue_full.add(3);
+  counters.events_from_producers.add(5);
   counters.events_unwanted.add(4);
   counters.batches_sealed.add(5);
   counters.attempts.add(6);
@@ -21,7 +22,7 @@ TEST_CASE("Statistics name every counter of the engine", "[metrics][stats_json]"
   counters.waiting_memory_bytes.set(14);
   const EngineGauges gauges{13, 15, 16'900ms, 9};
   CHECK(stats_json(counters, gauges, {}) ==
-        R"({"events":{"accepted":1,"refused":2,"queue_full":3,"unwanted":4},)"
+        R"({"events":{"accepted":1,"from_producers":5,"refused":2,"queue_full":3,"unwanted":4},)"
         R"("batches":{"sealed":5},)"
         R"("attempts":{"count":6,"failed":7,"in_flight":8,"left_early":9},)"
         R"("verifications":{"count":10,"failed":11},)"

@@ -30,14 +30,15 @@ core::EngineSettings settings_in(const std::string& directory) {
 
 // Type and record of each event in the first file.
 std::vector<std::string> contents(const TemporaryDirectory& directory) {
-  auto file =
-      journal::ProducerFile::open(directory.path(), 0, journal::ProducerFile::Mode::Existing, {});
+  journal::PosixFileSystem files;
+  auto file = journal::ProducerFile::open(files, directory.path(), 0,
+                                          journal::ProducerFile::Mode::Existing, {});
   REQUIRE(file);
   REQUIRE(*file);
   auto header = (*file)->header();
   REQUIRE(header);
   REQUIRE(*header);
-  auto bytes = journal::PosixFileSystem().open((*file)->path(), journal::OpenMode::Read, {});
+  auto bytes = files.open((*file)->path(), journal::OpenMode::Read, {});
   REQUIRE(bytes);
   const uint64_t end = (*header)->committed_end;
   journal::FrameScanner scanner(std::move(*bytes), end, (*header)->salt,

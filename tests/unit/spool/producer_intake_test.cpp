@@ -1,6 +1,7 @@
 // What producers in other processes wrote comes into the spool: once, over crashes at any place,
 // and their files are used again.
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -10,6 +11,7 @@
 #include "journal/producer_writer.h"
 #include "spool/producer_intake.h"
 #include "spool/spool.h"
+#include "support/fault_file_system.h"
 #include "support/temporary_directory.h"
 
 using namespace posthaste;
@@ -35,7 +37,8 @@ journal::PosixFileSystem& files() {
 class Producer {
  public:
   explicit Producer(const TemporaryDirectory& directory)
-      : writer_({directory.path(), {}, 64u << 20, std::chrono::milliseconds(2)}, &next_random) {}
+      : writer_(files(), {directory.path(), {}, 64u << 20, std::chrono::milliseconds(2)},
+                &next_random) {}
 
   void push(std::string_view record, std::string_view type = "delivery") {
     REQUIRE(
@@ -70,7 +73,7 @@ class Deliverer {
     }
   }
   Records copy() {
-    spool_->look_for_produced();
+    REQUIRE(spool_->look_for_produced());
     Records records;
     for (;;) {
       auto found = spool_->next_produced({});
@@ -110,8 +113,8 @@ class Deliverer {
 };
 
 journal::ProducerHeader header_of(const TemporaryDirectory& directory) {
-  auto file =
-      journal::ProducerFile::open(directory.path(), 0, journal::ProducerFile::Mode::Existing, {});
+  auto file = journal::ProducerFile::open(files(), directory.path(), 0,
+                                          journal::ProducerFile::Mode::Existing, {});
   REQUIRE(file);
   auto header = (*file)->header();
   REQUIRE(header);
@@ -242,8 +245,8 @@ TEST_CASE("A producer file that somebody holds is read, and used again when it i
   const TemporaryDirectory directory;
   Producer producer(directory);
   producer.push("one,");
-  const auto held =
-      journal::ProducerFile::open(directory.path(), 0, journal::ProducerFile::Mode::Existing, {});
+  const auto held = journal::ProducerFile::open(files(), directory.path(), 0,
+                                                journal::ProducerFile::Mode::Existing, {});
   REQUIRE(held);
   REQUIRE((*held)->try_lock());
   Deliverer deliverer(directory);
@@ -300,6 +303,109 @@ TEST_CASE("A producer file with a damaged header is set aside, and remarked",
   CHECK_FALSE(std::filesystem::exists(directory.path("producer-00")));
   Producer(directory).push("two,");
   CHECK(deliverer.copy() == Records{"two,"});
+}
+
+TEST_CASE("A copy names the file and the offset that it was made from",
+          "[spool][producer_intake]") {
+  const TemporaryDirectory directory;
+  Producer producer(directory);
+  producer.push("one,");
+  const uint64_t second = header_of(directory).committed_end;
+  producer.push("two,");
+  const journal::ProducerHeader header = header_of(directory);
+  ProducerIntake intake(files(), {directory.path(), true}, &next_random);
+  REQUIRE(intake.skip_recovered());
+  for (const uint64_t offset : {journal::kProducerFramesOffset, second}) {
+    const auto frame = intake.next();
+    REQUIRE(frame);
+    CHECK(frame->source == journal::source_of(header, offset));
+    intake.take();
+  }
+  CHECK_FALSE(intake.next());
+}
+
+TEST_CASE("What is copied was synced in its own file before, if need be written once more",
+          "[spool][producer_intake]") {
+  size_t copied_count = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    test::FaultFileSystem disk(seed);
+    journal::ProducerWriter writer(disk, {"/spool", {}, 16u << 20, std::chrono::milliseconds(2)},
+                                   &next_random);
+    ProducerIntake intake(disk, {"/spool", true}, &next_random);
+    REQUIRE(intake.skip_recovered());
+    REQUIRE(writer.append("delivery", 4, [](char* out) { std::string_view("one,").copy(out, 4); }));
+    disk.fail(test::FaultStep::Sync, EIO);
+    CHECK(intake.look().code() == core::ErrorCode::SpoolIo);
+    CHECK_FALSE(intake.next());
+    REQUIRE(intake.look());
+    // The failure may have taken it back; else the kernel believes that the disk has it.
+    if (!intake.next()) continue;
+    ++copied_count;
+    REQUIRE(disk.sync_directory("/spool"));
+    disk.power_cut([](const std::string&, uint64_t) { return false; });
+    auto file =
+        journal::ProducerFile::open(disk, "/spool", 0, journal::ProducerFile::Mode::Existing, {});
+    REQUIRE(file);
+    auto header = (*file)->header();
+    REQUIRE(header);
+    REQUIRE(*header);
+    CHECK((*header)->committed_end > journal::kProducerFramesOffset);
+  }
+  CHECK(copied_count > 0);
+}
+
+TEST_CASE("A mark that its writer could not sync any more is synced before it counts",
+          "[spool][producer_intake]") {
+  test::FaultFileSystem disk(1);
+  journal::ProducerWriter writer(disk, {"/spool", {}, 16u << 20, std::chrono::milliseconds(2)},
+                                 &next_random);
+  REQUIRE(writer.append("delivery", 4, [](char* out) { std::string_view("one,").copy(out, 4); }));
+  REQUIRE(writer.sync());
+  {
+    auto file =
+        journal::ProducerFile::open(disk, "/spool", 0, journal::ProducerFile::Mode::Existing, {});
+    REQUIRE(file);
+    auto header = (*file)->header();
+    REQUIRE(header);
+    REQUIRE((*file)->set_copied_end(**header, (*header)->committed_end));
+  }
+  {
+    ProducerIntake intake(disk, {"/spool", true}, &next_random);
+    REQUIRE(intake.skip_recovered());
+    CHECK_FALSE(intake.next());
+  }
+  disk.power_cut([](const std::string&, uint64_t) { return false; });
+  ProducerIntake intake(disk, {"/spool", true}, &next_random);
+  REQUIRE(intake.skip_recovered());
+  CHECK_FALSE(intake.next());
+}
+
+TEST_CASE("The header of a frame that never counted does not hide what was written over it",
+          "[spool][producer_intake]") {
+  const TemporaryDirectory directory;
+  Producer producer(directory);
+  const auto file = files().open(directory.path("producer-00"), journal::OpenMode::Share, {});
+  REQUIRE(file);
+  producer.push("one,");
+  journal::ProducerHeader before = header_of(directory);
+  const uint64_t end = before.committed_end;
+  producer.push(std::string(1000, 'x') + ",");
+  std::string torn(journal::kFrameHeaderSize, '\0');
+  REQUIRE((*file)->read_at(end, torn.data(), torn.size()));
+  {
+    // Its producer was killed before it wrote the length.
+    auto same = journal::ProducerFile::open(files(), directory.path(), 0,
+                                            journal::ProducerFile::Mode::Existing, {});
+    REQUIRE((*same)->append(before, {}));
+  }
+  producer.push("two,");
+  producer.push("three,");
+  // A power cut took back the sector in which the second one begins.
+  REQUIRE((*file)->write_at(end, torn));
+  Deliverer deliverer(directory);
+  deliverer.recover();
+  CHECK(deliverer.copy() == Records{"one,", "three,"});
+  CHECK(deliverer.remarks().empty());
 }
 
 TEST_CASE("A producer's type that the deliverer does not know reaches nobody, and is remarked once",
