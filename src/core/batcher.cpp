@@ -76,6 +76,11 @@ void Batcher::append(Subscriber& subscriber, RecordBlock& block, RecordRun run) 
   while (run.count > 0 && run.position != 0 && run.position < subscriber.takes_from) {
     drop_first(block, run, 1);
   }
+  // The journal has a batch as a whole or not at all: a part of it would be in nobody's row.
+  const bool is_journaled = run.position != 0;
+  if (run.count > 0 && body.events_count() > 0 && body.is_journaled() != is_journaled) {
+    seal(subscriber);
+  }
   while (run.count > 0) {
     const RecordEntry& first = block.entry(run.first);
     if (body.events_count() > 0 && first.pushed - subscriber.first_event >= limits.batch_max_age) {
@@ -167,6 +172,13 @@ void Batcher::seal_due(Instant now) {
     seal(*deadlines_.begin()->second);
 }
 
+void Batcher::seal_unjournaled() {
+  for (auto place = deadlines_.begin(); place != deadlines_.end();) {
+    Subscriber& subscriber = *(place++)->second;
+    if (!subscriber.open.is_journaled()) seal(subscriber);
+  }
+}
+
 std::vector<Subscriber*> Batcher::take_changed() {
   for (Subscriber* subscriber : changed_) subscriber->is_changed = false;
   return std::exchange(changed_, {});
@@ -184,6 +196,8 @@ void Batcher::detach(Subscriber& subscriber) {
 }
 
 void Batcher::release(Subscriber& subscriber) {
+  // Of what comes next nobody knows yet whether the journal has it.
+  if (subscriber.open.events_count() == 0) return;
   owned_bytes_ -= subscriber.open.owned_bytes();
   subscriber.open.release();
 }

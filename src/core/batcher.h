@@ -80,6 +80,8 @@ class Batcher {
   void settings_changed(Subscriber& subscriber);
   // Seals what has reached its age.
   void seal_due(Instant now);
+  // Seals what the journal does not have.
+  void seal_unjournaled();
   Instant next_deadline() const;
   // Where the first record of any open batch is in the journal, that of `routed` when there is none
   // earlier: nothing before it is needed by the batcher any more.

@@ -112,6 +112,10 @@ Delivery::StepResult Delivery::step(std::vector<transport::Completion>& completi
   result.awaits_spool = awaits_activation();
   result.deadline = std::min(batcher_.next_deadline(), scheduler_.next_deadline(now_));
   result.deadline = std::min(result.deadline, next_activation());
+  // Files that nobody needs are given back behind the cursor, also if nothing else happens.
+  if (spool_ && low_operation_ == 0 && routed_ != written_low_) {
+    result.deadline = std::min(result.deadline, cursor_due_);
+  }
   if (is_closing_) close_step(result);
   return result;
 }
@@ -141,7 +145,7 @@ bool Delivery::take_range(const EventRange& range) {
     const core::RecordEntry& entry = block.entry(at);
     const bool activates = !activations_.empty() && activations_.begin()->first <= entry.pushed;
     if (!entry.is_control && !activates) continue;
-    route(block, range.run, from, at - from);
+    route(range, from, at - from);
     from = at;
     if (activates) {
       activate_due(entry.pushed);
@@ -156,7 +160,7 @@ bool Delivery::take_range(const EventRange& range) {
       ++from;
     }
   }
-  route(block, range.run, from, end - from);
+  route(range, from, end - from);
   if (range.is_end && end > 0) {
     const core::RecordEntry& last = block.entry(end - 1);
     collect_sealed();  // so that quotas count what was sealed
@@ -165,12 +169,13 @@ bool Delivery::take_range(const EventRange& range) {
   return true;
 }
 
-void Delivery::route(core::RecordBlock& block, const core::RecordRun& run, uint32_t first,
-                     uint32_t count) {
+void Delivery::route(const EventRange& range, uint32_t first, uint32_t count) {
   if (count == 0) return;
-  batcher_.route(block, core::part_of(block, run, first, count));
+  batcher_.route(*range.block, core::part_of(*range.block, range.run, first, count));
   // A run that the journal could not take has no place there.
-  routed_ = std::max(routed_, core::position_of(block, run, first + count));
+  core::RecordRun placed = range.run;
+  if (placed.position == 0) placed.position = range.doubtful_position;
+  routed_ = std::max(routed_, core::position_of(*range.block, placed, first + count));
 }
 
 void Delivery::take_control() {
@@ -185,6 +190,9 @@ void Delivery::take_control() {
     collect_sealed();
     flushes_.push_back({last_sequence_, std::move(flush->done)});
   } else if (auto* sync = std::get_if<SyncControl>(&*control)) {
+    // What is in memory only is reported before anybody is told that all is safe.
+    batcher_.seal_unjournaled();
+    collect_sealed();
     syncs_.push_back({last_operation_, std::move(sync->done)});
   } else if (auto* verify = std::get_if<VerifyControl>(&*control)) {
     auto verification = std::make_unique<Verification>();

@@ -120,7 +120,7 @@ class Delivery {
   // delivery.cpp
   bool take_events();
   bool take_range(const EventRange& range);
-  void route(core::RecordBlock& block, const core::RecordRun& run, uint32_t first, uint32_t count);
+  void route(const EventRange& range, uint32_t first, uint32_t count);
   void take_control();
   void apply(WebhookControl& control);
   void add_webhook(const core::WebhookPtr& webhook);

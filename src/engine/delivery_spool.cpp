@@ -44,7 +44,9 @@ void Delivery::restore_webhook(const std::vector<core::WebhookPtr>& revisions, b
   }
   record.is_removed = is_removed;
   needs_tidy_ = true;
-  control_time_ = clock_.now();
+  // One whose time came while nobody ran waits for its first event, too, before which that is
+  // written down.
+  control_time_ = core::Instant::min();
   if (!is_removed) subscribe(record);
 }
 
@@ -99,8 +101,9 @@ void Delivery::write_webhook(const core::Webhook& webhook,
   row.webhook = webhook;
   row.activates = activates;
   // A change that leaves the open batch open must not pass over its events.
-  const auto& open = records_.at(webhook.generation)->subscriber.open.ranges();
-  row.sealed_to = open.empty() ? routed_ : open.front().position;
+  const core::Subscriber& subscriber = records_.at(webhook.generation)->subscriber;
+  const auto& open = subscriber.open.ranges();
+  row.sealed_to = std::max(open.empty() ? routed_ : open.front().position, subscriber.takes_from);
   last_operation_ = spool_->store().put_webhook(std::move(row));
 }
 
@@ -113,8 +116,9 @@ std::optional<core::WallTime> Delivery::activation_of(const core::Webhook& webho
 bool Delivery::awaits_activation() {
   if (activation_operation_ == 0) return false;
   const bool is_written = spool_->store().committed() >= activation_operation_;
-  const bool is_given_up =
-      now_ - spool_->failing_since() >= kUnsecuredAfter && now_ - activated_at_ >= kUnsecuredAfter;
+  const bool is_failing = now_ - spool_->failing_since() >= kUnsecuredAfter;
+  const bool is_closing = spool_->is_hurried() && spool_->health() != core::ErrorCode::Ok;
+  const bool is_given_up = is_closing || (is_failing && now_ - activated_at_ >= kUnsecuredAfter);
   if (is_written || is_given_up || core::is_broken(core::Break::ActivationUnwritten)) {
     activation_operation_ = 0;
   }

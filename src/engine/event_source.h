@@ -13,6 +13,9 @@ struct EventRange {
   core::RecordBlock* block = nullptr;
   core::RecordRun run;
   bool is_end = false;  // no record of this block follows
+  // Where the journal has the run although that is not certain, which is why run.position is 0; 0:
+  // where run.position says, or nowhere. It must not be routed once more.
+  core::StreamPosition doubtful_position = 0;
 };
 
 // Bytes of its records.

@@ -35,6 +35,8 @@ class SpoolLink {
   virtual core::Instant failing_since() const = 0;
   // Ok, or what push and sync answer while the disk is bad.
   virtual core::ErrorCode health() const = 0;
+  // The engine closes: nothing waits for a disk that fails.
+  virtual bool is_hurried() const = 0;
   // Of all files of the spool, without what is free in them.
   virtual uint64_t disk_bytes() const = 0;
   virtual void set_max_bytes(uint64_t max_bytes) = 0;

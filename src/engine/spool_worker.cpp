@@ -114,7 +114,10 @@ core::Instant SpoolWorker::step() {
     is_recovering_ = recover();
     if (is_recovering_) return now_ + kRetryEvery;
   }
-  if (now_ >= retry_at_ || is_hurried_.load()) {
+  // Whoever is in a hurry has one attempt at once, and no more of them than anybody else.
+  const uint32_t calls = calls_count_.load();
+  const bool is_called = std::exchange(calls_seen_, calls) != calls;
+  if (now_ >= retry_at_ || is_called || (is_hurried_.load() && has_more_)) {
     has_failed_ = false;
     take_records();
     take_produced();
@@ -136,7 +139,7 @@ core::Instant SpoolWorker::step() {
   if (!appended_.empty()) next = std::min(next, appended_since_ + commit_interval_);
   if (store().has_work()) next = std::min(next, committed_at_ + kLazyCommit);
   if (has_more_ || (store().is_urgent() && retry_at_ <= now_)) next = now_;
-  return std::max(next, retry_at_);
+  return is_hurried_.load() && has_more_ ? now_ : std::max(next, retry_at_);
 }
 
 void SpoolWorker::run() {
@@ -168,6 +171,7 @@ void SpoolWorker::begin_sync() {
 
 void SpoolWorker::hurry() {
   is_hurried_.store(true);
+  calls_count_.fetch_add(1);
   wake();
 }
 
@@ -315,7 +319,10 @@ void SpoolWorker::hand_on() {
     note_failure(done.error());
     if (!has_given_up()) return;
     spool_.keep_unsynced();
-    for (EventRange& range : appended_) range.run.position = 0;
+    for (EventRange& range : appended_) {
+      if (range.run.position != 0) range.doubtful_position = range.run.position;
+      range.run.position = 0;
+    }
   }
   core::crash_point("engine: journal synced");
   if (auto done = spool_.mark_copied(); !done) {

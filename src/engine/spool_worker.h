@@ -66,6 +66,7 @@ class SpoolWorker final : public SpoolLink {
   core::ErrorCode health() const override { return health_.load(); }
   // What was wrong last, in words that say what to do.
   std::string failure() const;
+  bool is_hurried() const override { return is_hurried_.load(); }
   uint64_t disk_bytes() const override { return spool_.disk_bytes(); }
   uint64_t maintained_count() const override { return maintained_count_.load(); }
   void cursor_written(core::StreamPosition low) override { spool_.set_low_written(low); }
@@ -116,6 +117,7 @@ class SpoolWorker final : public SpoolLink {
   std::atomic<int32_t> syncs_count_{0};
   std::atomic<uint64_t> maintained_count_{0};
   std::atomic<bool> is_hurried_{false};
+  std::atomic<uint32_t> calls_count_{0};  // of hurry
   std::atomic<bool> is_stopping_{false};
   std::atomic<core::Instant> failing_since_{core::kNever};
   std::atomic<core::ErrorCode> health_{core::ErrorCode::Ok};
@@ -132,6 +134,7 @@ class SpoolWorker final : public SpoolLink {
   core::Instant appended_since_{};
   bool has_failed_ = false;   // in this turn
   core::Instant retry_at_{};  // after a failure
+  uint32_t calls_seen_ = 0;
   core::Instant committed_at_{};
   core::Instant looked_at_{};                   // for records of producers
   std::unique_ptr<platform::FileWatch> watch_;  // of their files; null: none, or not any more
