@@ -23,7 +23,9 @@ namespace posthaste::simulation {
 // http://far.example/<webhook>.<incarnation>/<target>, and never used for another target.
 class DurableLedger {
  public:
-  DurableLedger(Trace& trace, Counts& counts) : trace_(trace), counts_(counts) {}
+  // may_lose_bodies: what was written is in the page cache only, and a disk that fails may lose it.
+  DurableLedger(Trace& trace, Counts& counts, bool may_lose_bodies)
+      : trace_(trace), counts_(counts), may_lose_bodies_(may_lose_bodies) {}
 
   const std::optional<Violation>& violation() const { return violation_; }
   void fail(const char* invariant, std::string text);
@@ -44,7 +46,7 @@ class DurableLedger {
   void on_removed_with_batches(const std::string& incarnation) { freed_.insert(incarnation); }
   void on_report(const engine::Report& report);
   // A batch was given up. A crash may undo that.
-  void on_drop(const test::SimDrop& drop) { given_up_.insert(drop.batch_id); }
+  void on_drop(const test::SimDrop& drop);
 
   void on_begin(const test::SimExchange& exchange);
   void on_end(const test::SimExchange& exchange);
@@ -88,6 +90,7 @@ class DurableLedger {
 
   Trace& trace_;
   Counts& counts_;
+  const bool may_lose_bodies_;
   std::optional<Violation> violation_;
   core::EventCatalogue catalogue_;
   uint64_t life_ = 1;
@@ -97,9 +100,12 @@ class DurableLedger {
   std::map<BatchKey, Batch> batches_;
   std::vector<BatchKey> taken_;  // in this life, in order
   std::set<std::string> freed_;
-  std::set<std::string> given_up_;           // ids
-  std::set<std::string> unsecured_;          // ids
-  std::map<std::string, uint64_t> dropped_;  // events that were reported, by webhook
+  std::set<uint64_t> doubtful_lives_;  // with events that the journal refused
+  std::set<std::string> given_up_;     // ids
+  std::set<std::string> unsecured_;    // ids
+  // Events that were reported, by webhook.
+  std::map<std::string, uint64_t> dropped_;
+  std::map<std::string, uint64_t> unsecured_events_;
 };
 
 // What an address says.

@@ -362,10 +362,11 @@ TEST_CASE("A restart with smaller limits gives up the oldest, with a report, and
   durable.engine->run_for(30s);
   CHECK(durable.engine->spool().disk_bytes() <= 2u << 20);
   const uint64_t dropped = durable.reported_drops("w");
-  CHECK(dropped >= 5000 - 10);
+  CHECK(dropped > 4000);
   durable.answer_all({});
-  durable.push_all(100, 1000);
   durable.engine->run_for(10min);
+  durable.push_all(100, 1000);
+  durable.engine->run_for(1min);
   CHECK(durable.reported_drops("w") == dropped);
   std::vector<uint64_t> left = first_numbers(6100);
   left.erase(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(dropped));

@@ -85,11 +85,11 @@ class DurableWorld final : public test::SimObserver {
   Chance chance_;
   Trace trace_;
   Counts& counts_;
+  core::EngineSettings settings_;
+  const bool loses_power_ever_;  // else only what survives a killed process is promised
   DurableLedger ledger_;
   test::SimDisk disk_;
   Receivers receivers_;
-  core::EngineSettings settings_;
-  bool loses_power_ever_ = false;
   std::unique_ptr<SimSpoolEngine> engine_;
   uint64_t engines_count_ = 0;
   core::WallTime wall_ = test::SimClock::kWallStart;
@@ -110,13 +110,13 @@ DurableWorld::DurableWorld(uint64_t seed, std::FILE* trace, Counts& counts)
     : chance_(seed),
       trace_(trace),
       counts_(counts),
-      ledger_(trace_, counts),
+      settings_(choose_settings()),
+      loses_power_ever_(settings_.spool_sync == core::SpoolSync::Full),
+      ledger_(trace_, counts, !loses_power_ever_),
       disk_(seed),
       receivers_(seed) {
   current = this;
   core::crash_point_hook = &DurableWorld::at_crash_point;
-  settings_ = choose_settings();
-  loses_power_ever_ = settings_.spool_sync == core::SpoolSync::Full;
 }
 
 DurableWorld::~DurableWorld() {
@@ -313,7 +313,8 @@ void DurableWorld::crash(const char* what) {
 }
 
 void DurableWorld::close() {
-  disk_.heal();
+  if (chance_.one_in(2)) disk_.heal();
+  engine_->stall({});
   const core::Instant deadline = engine_->clock().now() + chance_.up_to(3s);
   engine_->close(deadline);
   engine_->run_until(deadline + 1s);
@@ -354,7 +355,6 @@ void DurableWorld::drain() {
   }
   close();
   if (failed() || !open()) return;
-  disk_.heal();
   engine_->run_for(2s);
   poll();
   check_store();
