@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <utility>
 
 namespace posthaste::core {
 
@@ -67,12 +68,11 @@ Network known(std::string_view text) {
   return *Network::parse(text);
 }
 
+// Nothing of it needs a destructor: a static object with one would run at the end of the process.
 template <size_t Count>
-std::vector<std::pair<Network, std::string_view>> parsed(const Special (&specials)[Count]) {
-  std::vector<std::pair<Network, std::string_view>> networks;
-  for (const Special& special : specials) {
-    networks.emplace_back(known(special.network), special.what);
-  }
+std::array<std::pair<Network, std::string_view>, Count> parsed(const Special (&specials)[Count]) {
+  std::array<std::pair<Network, std::string_view>, Count> networks;
+  for (size_t i = 0; i < Count; ++i) networks[i] = {known(specials[i].network), specials[i].what};
   return networks;
 }
 

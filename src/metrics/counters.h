@@ -92,7 +92,7 @@ struct WebhookCounters {
 struct EngineCounters {
   ShardedCounter events_accepted;  // pushed here, or copied from producers
   Counter events_from_producers;   // those of them that were copied
-  ShardedCounter events_refused;  // any code but OK and QueueFull
+  ShardedCounter events_refused;   // any code but OK and QueueFull
   ShardedCounter events_queue_full;
   ShardedCounter events_unwanted;  // accepted, and no webhook wanted them
   Counter attempts;

@@ -50,8 +50,7 @@ void flip_bit(JournalRig& rig, const std::string& path, uint64_t offset, uint64_
 
 }  // namespace
 
-TEST_CASE("The newest file is not given back before a newer one is in use",
-          "[journal][recovery]") {
+TEST_CASE("The newest file is not given back before a newer one is in use", "[journal][recovery]") {
   JournalRig rig;
   rig.open();
   rig.must_append("first");
