@@ -78,7 +78,13 @@ Result<ProducerWriter::Try> ProducerWriter::try_files(std::string_view type, siz
   for (uint32_t i = 0; i <= kProducerFilesMax; ++i) {
     const uint32_t number = i == 0 ? first : i - 1;
     if (i > 0 && number == first) continue;
+    is_half_written_ = false;
     auto tried = try_file(number, type, record_size, write);
+    if (is_half_written_) {
+      // A power cut may make the frame count after all, so no other file gets it as well.
+      preferred_ = (number + 1) % kProducerFilesMax;
+      return tried.error();
+    }
     if (!tried) {
       // One damaged file, or one of another user, stops nobody.
       error = tried.error();
@@ -138,7 +144,10 @@ Result<ProducerWriter::Try> ProducerWriter::write_locked(Slot& slot, std::string
   const uint64_t room = options_.max_bytes / kProducerFilesMax;
   if (header.committed_end + size_of_frame(type, record_size) > room) return Try::Full;
   make_frame(header, type, record_size, write);
-  if (auto done = slot.file->append(header, frame_); !done) return done.error();
+  if (auto done = slot.file->append(header, frame_); !done) {
+    is_half_written_ = true;
+    return done.error();
+  }
   slot.unsynced_end = header.committed_end;
   slot.salt = header.salt;
   return Try::Written;

@@ -84,6 +84,7 @@ class ProducerWriter {
   std::timed_mutex mutex_;  // guards what follows
   Slots slots_;
   uint32_t preferred_ = 0;
+  bool is_half_written_ = false;  // the last try wrote a part at least, and failed
   std::string frame_;
 };
 

@@ -277,6 +277,25 @@ TEST_CASE("A producer's sync covers the files that it appended to, and no other"
   CHECK(synced.size() == 2);
 }
 
+TEST_CASE("A record that may be in one producer file is not written to another",
+          "[journal][producer]") {
+  test::FaultFileSystem files(1);
+  const ProducerOptions options{"/spool", {}, 16u << 20, std::chrono::milliseconds(2)};
+  ProducerWriter writer(files, options, [] { return uint64_t{7}; });
+  const auto append = [&writer] {
+    return writer.append("delivery", 4, [](char* out) { std::string_view("one,").copy(out, 4); })
+        .code();
+  };
+  REQUIRE(append() == ErrorCode::Ok);
+  // The frame comes to the file, the length does not.
+  files.fail(test::FaultStep::Write, EIO, 1, 1);
+  CHECK(append() == ErrorCode::SpoolIo);
+  CHECK_FALSE(files.exists("/spool/producer-01"));
+  // What is wrong with that file stops nothing else.
+  CHECK(append() == ErrorCode::Ok);
+  CHECK(files.exists("/spool/producer-01"));
+}
+
 TEST_CASE("A producer syncs the name of a new file until that worked", "[journal][producer]") {
   test::FaultFileSystem files(1);
   const ProducerOptions options{"/spool", {}, 16u << 20, std::chrono::milliseconds(2)};
