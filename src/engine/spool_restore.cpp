@@ -62,7 +62,7 @@ Result<> restore(const RestoreParts& parts) {
     if (!last->is_removed) parts.registry.restore(revisions.back());
     // One that was to be activated takes nothing from before this start.
     const core::StreamPosition takes_from =
-        last->activates ? parts.spool.end() : std::max(last->sealed_to, state.low);
+        last->activates ? parts.spool.recovered_end() : std::max(last->sealed_to, state.low);
     parts.delivery.restore_webhook(revisions, last->is_removed, takes_from);
   }
   return parts.spool.store().for_each_live(

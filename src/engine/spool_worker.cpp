@@ -22,6 +22,8 @@ namespace {
 
 // Records of one group commit: beyond this, syncing more at once is no faster.
 constexpr uint64_t kGroupBytes = uint64_t{4} << 20;
+// What the journal is given at once: a run may be larger than the whole spool.
+constexpr uint64_t kPieceBytes = uint64_t{256} << 10;
 // Enough to sync before the interval is over.
 constexpr uint64_t kEnoughBytes = uint64_t{1} << 20;
 // Records from before a restart that may wait for the delivery thread.
@@ -40,6 +42,18 @@ constexpr core::Duration kMaintainSoon = std::chrono::milliseconds(100);
 constexpr core::Duration kLookPause = std::chrono::milliseconds(10);
 constexpr core::Duration kLookEvery = std::chrono::seconds(1);
 constexpr core::Duration kLookAloneEvery = std::chrono::milliseconds(500);
+
+// Leaves what is more than a piece, or a record, for the next time.
+void cut(intake::Intake::Range& range) {
+  const uint32_t first = range.run.first;
+  for (uint32_t count = 1; count < range.run.count; ++count) {
+    const core::RecordEntry& entry = range.segment->entry(first + count);
+    if (entry.offset + entry.size - range.segment->entry(first).offset <= kPieceBytes) continue;
+    range.run.count = count;
+    range.is_end = false;
+    return;
+  }
+}
 
 class Body final : public StoredBody {
  public:
@@ -215,6 +229,7 @@ void SpoolWorker::take_records() {
       has_more_ = true;
       return;
     }
+    cut(range);
     EventRange taken{range.segment, range.run, range.is_end};
     if (!append(taken)) return;
     note_appended(taken);

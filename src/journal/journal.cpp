@@ -224,7 +224,7 @@ core::Result<> Journal::provide_for(const RecordGroup& group) {
     index = index.subspan(count);
   }
   if (frames_bytes == 0 || fits_current(frames_bytes)) return {};
-  return pool_.provide(largest, FilePool::Limit::Enforced);
+  return pool_.provide(largest, limit());
 }
 
 core::Result<> Journal::append_frames(const RecordGroup& group) {
@@ -310,12 +310,19 @@ core::Result<> Journal::write_parts(File& file, uint64_t offset, const Frame& fr
   return file.write_at(offset, {header, sizeof header});
 }
 
+// The next file is what void ones, and the newest one when nobody needs it, are given back for: if
+// they kept it from being taken, nothing would ever get out of their way.
+FilePool::Limit Journal::limit() const {
+  const bool frees_others = !void_files_.empty() || files_.size() <= 1;
+  return frees_others ? FilePool::Limit::Ignored : FilePool::Limit::Enforced;
+}
+
 core::Result<> Journal::change_file(const FrameHeader& next) {
   if (!options_.syncs) {
     if (auto result = sync_files(); !result) return result;
   }
   const FileHeader header{.first = next.position, .log_end = log_end_, .synced = synced_};
-  auto taken = pool_.take(header, next.frame_size(), FilePool::Limit::Enforced, nullptr);
+  auto taken = pool_.take(header, next.frame_size(), limit(), nullptr);
   if (!taken) return taken.error();
   adopt(std::move(*taken));
   return {};

@@ -128,6 +128,7 @@ class Journal {
   core::Result<> write_frame(Frame& frame);
   core::Result<> write_to(OpenFile& file, Frame& frame) const;
   static core::Result<> write_parts(File& file, uint64_t offset, const Frame& frame, uint64_t salt);
+  FilePool::Limit limit() const;
   core::Result<> change_file(const FrameHeader& next);
   void adopt(std::shared_ptr<OpenFile> file);
   bool fits_current(uint64_t frames_bytes) const;

@@ -110,6 +110,8 @@ class Spool {
   // type that is not known.
   std::vector<std::string> take_remarks() { return producers_->take_remarks(); }
   core::StreamPosition end() const { return journal_->end(); }
+  // At the start: behind all that was found. What comes next may begin later.
+  core::StreamPosition recovered_end() const { return journal_->synced_end(); }
 
   // One transaction of what is queued in the store; gives up the ballast for it when the disk is
   // full.

@@ -456,6 +456,19 @@ TEST_CASE("A full disk costs the ballast, stops no delivery, and is refused only
   CHECK(durable.disk.files().exists(ballast));
 }
 
+TEST_CASE("A burst that is larger than the whole spool goes through it", "[simulation][durable]") {
+  Durable durable(with({{"spool.max_bytes", "1MiB"}, {"spool.file_bytes", "64KiB"}}));
+  durable.put("w");
+  durable.sync();
+  durable.push_all(5000, 1000);
+  durable.engine->run_for(1min);
+  durable.sync();
+  // More than a quarter of the spool at once is over the quota of one webhook.
+  CHECK(durable.taken_by("w").size() + durable.reported_drops("w") == 5000);
+  CHECK(durable.taken_by("w").size() > 200);
+  CHECK(durable.engine->worker().health() == ErrorCode::Ok);
+}
+
 TEST_CASE("A journal that cannot be synced is given up, and what it held is written elsewhere",
           "[simulation][durable]") {
   Durable durable(kQuick);

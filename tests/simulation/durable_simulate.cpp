@@ -9,12 +9,12 @@ namespace {
 using core::Break;
 
 constexpr BreakInfo kBreaks[] = {
-    {"CursorAhead", Break::CursorAhead, " owed "},
-    {"RowsAfterAttempts", Break::RowsAfterAttempts, " one_batch "},
+    {"CursorAhead", Break::CursorAhead, " owed open "},
+    {"RowsAfterAttempts", Break::RowsAfterAttempts, " one_batch unreadable "},
     {"SkipFdatasync", Break::SkipFdatasync, " owed open unreadable "},
     {"SkipRow", Break::SkipRow, " one_batch owed unreadable "},
     {"RowGoneEarly", Break::RowGoneEarly, " owed unreadable "},
-    {"LowAhead", Break::LowAhead, " owed "},
+    {"LowAhead", Break::LowAhead, " owed unreadable "},
     {"EarlySync", Break::EarlySync, " owed unwanted "},
     {"RecycleEarly", Break::RecycleEarly, " owed unreadable "},
     {"LossForgotten", Break::LossForgotten, " owed "},
@@ -38,6 +38,7 @@ constexpr const char* kMustOccur[] = {
     "clock set back",
     "clock set forward",
     "disk stalls",
+    "disk refuses for long",
     "disk: write failed",
     "disk: write torn",
     "disk: sync failed",
@@ -67,5 +68,5 @@ constexpr const char* kMustOccur[] = {
 
 int main(int argc, char** argv) {
   using namespace posthaste::simulation;
-  return run_suite({"durable_simulate", &run_durable_seed, kBreaks, kMustOccur, 20}, argc, argv);
+  return run_suite({"durable_simulate", &run_durable_seed, kBreaks, kMustOccur, 12}, argc, argv);
 }

@@ -29,6 +29,8 @@ using namespace std::chrono_literals;
 constexpr std::array<const char*, 5> kTypes = {"delivery", "bounce", "click", "open", "injection"};
 constexpr uint64_t kWebhooksMax = 4;
 constexpr Duration kDrainMax = 30min;
+// In one life: a backlog that is tried again and again takes more time than it shows.
+constexpr uint64_t kEventsMax = 800;
 
 // How a life of the engine ends.
 enum class Ending {
@@ -78,6 +80,7 @@ class DurableWorld final : public test::SimObserver {
   void put(const std::string& id);
   void edit(const std::string& id);
   void change_disk();
+  void suffer();
   void note(const char* action, const std::string& id, const core::Result<>& result);
   std::string new_target(const std::string& incarnation);
   core::WebhookSpec spec(const std::string& id);
@@ -95,6 +98,7 @@ class DurableWorld final : public test::SimObserver {
   core::WallTime wall_ = test::SimClock::kWallStart;
   Duration elapsed_{};
   size_t steps_count_ = 0;
+  uint64_t pushed_count_ = 0;  // in this life
   uint64_t incarnations_count_ = 0;
   uint64_t targets_count_ = 0;
 
@@ -215,6 +219,7 @@ bool DurableWorld::try_open() {
     return false;
   }
   engine_ = std::move(*opened);
+  pushed_count_ = 0;
   for (const std::string& remark : engine_->remarks()) ledger_.fail("open", remark);
   for (const core::WebhookPtr& webhook : engine_->registry().list()) {
     trace_.line("found {} active {} paused {} events {} activates {}", webhook->target,
@@ -228,7 +233,7 @@ bool DurableWorld::try_open() {
 
 void DurableWorld::live() {
   const Ending ending = chance_.of({Ending::Now, Ending::Point, Ending::Point, Ending::DiskStep,
-                                    Ending::DiskStep, Ending::Close});
+                                    Ending::DiskStep, Ending::DiskStep, Ending::Close});
   const Duration length = chance_.up_to(chance_.of<Duration>({20ms, 1s, 6s}));
   const core::Instant armed_at = engine_->clock().now() + chance_.up_to(length);
   const core::Instant until = engine_->clock().now() + length;
@@ -250,7 +255,7 @@ void DurableWorld::live() {
 
 void DurableWorld::arm(Ending ending, bool is_opening) {
   if (ending == Ending::DiskStep) {
-    disk_.stop_after(chance_.below(is_opening ? 20 : chance_.of({10u, 100u, 1000u})));
+    disk_.stop_after(chance_.below(is_opening ? 20 : chance_.of({3u, 30u, 300u})));
   } else if (ending == Ending::Point) {
     const bool is_any = is_opening || points_.empty() || chance_.one_in(4);
     armed_point_ = is_any ? std::string() : chance_.of(points_);
@@ -379,6 +384,7 @@ void DurableWorld::act() {
   if (dice < 72) return poll();
   if (dice < 86) return change_webhook();
   if (dice < 92) return change_disk();
+  if (dice < 93 && chance_.one_in(8)) return suffer();
   if (dice < 94) {
     ++counts_["disk stalls"];
     return engine_->stall(chance_.up_to(chance_.of<Duration>({100ms, 3s})));
@@ -395,6 +401,7 @@ void DurableWorld::push_some() {
 }
 
 void DurableWorld::push(uint32_t size_bytes) {
+  if (pushed_count_++ >= kEventsMax) return;
   const core::EventTypeId type = engine_->catalogue().find(chance_.of(kTypes)).id;
   std::vector<std::string> urls;
   for (const core::WebhookPtr& webhook : engine_->registry().list()) {
@@ -506,6 +513,21 @@ void DurableWorld::change_disk() {
   faults.hits_database = !faults.hits_journal || chance_.one_in(2);
   trace_.line("disk {} {} {}", faults.write_fails, faults.sync_fails, faults.names_fail);
   disk_.set_faults(faults);
+}
+
+// The disk refuses everything for longer than batches wait for their rows.
+void DurableWorld::suffer() {
+  trace_.line("disk refuses");
+  ++counts_["disk refuses for long"];
+  test::SimDiskFaults faults;
+  faults.write_fails = 1000;
+  faults.hits_journal = chance_.one_in(2);
+  disk_.set_faults(faults);
+  push_some();
+  engine_->run_for(6s);
+  push_some();
+  engine_->run_for(chance_.up_to(6s));
+  if (chance_.one_in(2)) disk_.heal();
 }
 
 void DurableWorld::note(const char* action, const std::string& id, const core::Result<>& result) {
