@@ -45,8 +45,9 @@ def describe(library_path):
 
 def row(entry):
     default = f"`{entry['default']}`" if entry["default"] else "none"
+    text = entry["help"] + (" Secret: listings show `****`, which keeps it when it is sent back." if entry["secret"] else "")
     cells = (f"`{entry['key']}`", entry["scope"], default,
-             entry["range"] or "any", entry["unit"], entry["change"], entry["help"])
+             entry["range"] or "any", entry["unit"], entry["change"], text)
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -186,12 +186,13 @@ POSTHASTE_API posthaste_conf_t* posthaste_conf_copy(const posthaste_conf_t* conf
  */
 POSTHASTE_API int32_t posthaste_conf_set(posthaste_conf_t* conf, const char* key, const char* value,
                                          posthaste_error_t* error);
-/* Returns the value of a key as it would be written, lives until the key is set again; null for an
- * unknown key. */
+/* Returns the value of a key as it would be written, a secret as `****`; lives until the key is set
+ * again; null for an unknown key. */
 POSTHASTE_API const char* posthaste_conf_get(const posthaste_conf_t* conf, const char* key);
 /*
  * Describes one key, or all in an array when key is null, as JSON: key, scope, type, range,
- * default, unit, when it may change ("new", "start" or "live"), help. Returns:
+ * default, unit, when it may change ("new", "start" or "live"), secret (whether it is one), help.
+ * Returns:
  * POSTHASTE_E_UNKNOWN_KEY, which lets a host probe an older library. Owns: the caller frees `*out`.
  */
 POSTHASTE_API int32_t posthaste_conf_describe(const char* key, posthaste_text_t** out,
@@ -234,7 +235,7 @@ POSTHASTE_API void posthaste_free(posthaste_t* ph);
  */
 POSTHASTE_API int32_t posthaste_set(posthaste_t* ph, const char* key, const char* value,
                                     posthaste_error_t* error);
-/* Reads a key of the engine's configuration. Owns: the caller frees `*out`. */
+/* Reads a key of the engine's configuration, a secret as `****`. Owns: the caller frees `*out`. */
 POSTHASTE_API int32_t posthaste_get(const posthaste_t* ph, const char* key, posthaste_text_t** out,
                                     posthaste_error_t* error);
 
@@ -325,7 +326,8 @@ POSTHASTE_API int32_t posthaste_verify(posthaste_t* ph, const char* id, int32_t 
 /* Likewise, but returns at once; the outcome is a POSTHASTE_REPORT_TICKET report. */
 POSTHASTE_API int32_t posthaste_verify_ticket(posthaste_t* ph, const char* id, uint64_t* out_ticket,
                                               posthaste_error_t* error);
-/* Finds one webhook: a snapshot, secrets masked. Owns: the caller frees `*out`. */
+/* Finds one webhook: a snapshot, secrets masked as `****`; sent back, the mask keeps the secret.
+ * Owns: the caller frees `*out`. */
 POSTHASTE_API int32_t posthaste_find(const posthaste_t* ph, const char* id,
                                      posthaste_webhook_t** out, posthaste_error_t* error);
 /* Lists all in the order of their registration, secrets masked. Owns: the caller frees `*out`. */

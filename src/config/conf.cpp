@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "config/property_table.h"
+#include "config/secret.h"
 #include "config/value_text.h"
 #include "json/writer.h"
 
@@ -63,6 +64,11 @@ Result<> store_text(const Property& property, std::optional<std::string_view> te
     property.binding.store(settings, property.binding.load(EngineSettings{}));
     return {};
   }
+  // A listing written back keeps the secret.
+  if (property.is_secret && *text == kSecretMask &&
+      current_text(property, settings) == kSecretMask) {
+    return {};
+  }
   const Result<Value> value = parse_value(property, *text);
   if (!value) return value.error();
   property.binding.store(settings, *value);
@@ -78,6 +84,7 @@ void write_property(json::Writer& writer, const Property& property) {
   writer.string("default", default_text(property));
   writer.string("unit", property.unit);
   writer.string("change", change_name(property.change));
+  writer.boolean("secret", property.is_secret);
   writer.string("help", property.help);
   writer.end_object();
 }

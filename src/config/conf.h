@@ -23,9 +23,11 @@ class Conf {
  public:
   Conf();
 
-  // nullopt restores the default. UnknownKey, or BadValue with key, value and what is allowed.
+  // nullopt restores the default, a secret's mask keeps the secret. UnknownKey, or BadValue with
+  // key, value (unless it is a secret) and what is allowed.
   core::Result<> set(std::string_view key, std::optional<std::string_view> value);
-  // The canonical text, which lives until the key is set again; null for an unknown key.
+  // The canonical text, a secret masked, which lives until the key is set again; null for an
+  // unknown key.
   const std::string* get(std::string_view key) const;
   // BadValue when two keys do not fit one another.
   core::Result<core::EngineSettings> finalize() const;
@@ -44,7 +46,7 @@ core::Result<> apply_live(core::EngineSettings& settings, std::string_view key,
                           std::optional<std::string_view> value,
                           EngineStage stage = EngineStage::Started);
 
-// A key's canonical text in an engine's settings; UnknownKey.
+// A key's canonical text in an engine's settings, a secret masked; UnknownKey.
 core::Result<std::string> setting_text(const core::EngineSettings& settings, std::string_view key);
 
 // What a webhook runs with: the engine's values under its own. BadValue when they do not fit one
@@ -53,7 +55,7 @@ core::Result<core::DeliverySettings> webhook_settings(
     const core::EngineSettings& settings, const std::map<std::string, std::string>& overrides);
 
 // One key as a JSON object, or all as an array of them: key, scope, type, range, default, unit,
-// change, help.
+// change, secret, help.
 core::Result<std::string> describe(std::optional<std::string_view> key);
 
 core::Error unknown_key(std::string_view key);

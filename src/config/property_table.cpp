@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "config/secret.h"
 #include "config/text_rules.h"
 #include "config/value_text.h"
 #include "core/limits.h"
@@ -40,7 +41,10 @@ constexpr Choice kJitters[] = {{"none", static_cast<uint64_t>(core::RetryJitter:
                                {"equal", static_cast<uint64_t>(core::RetryJitter::Equal)}};
 constexpr Choice kAccepts[] = {{"200", static_cast<uint64_t>(core::VerifyAccept::Only200)},
                                {"2xx", static_cast<uint64_t>(core::VerifyAccept::Any2xx)}};
-constexpr Choice kProxies[] = {{"none", 0}, {"env", 1}};
+constexpr Choice kTlsVersions[] = {{"1.0", static_cast<uint64_t>(core::TlsVersion::V1_0)},
+                                   {"1.1", static_cast<uint64_t>(core::TlsVersion::V1_1)},
+                                   {"1.2", static_cast<uint64_t>(core::TlsVersion::V1_2)},
+                                   {"1.3", static_cast<uint64_t>(core::TlsVersion::V1_3)}};
 constexpr Choice kLogLevels[] = {
     {"off", 0}, {"error", 1}, {"warning", 2}, {"info", 3}, {"debug", 4}};
 constexpr Choice kReportKinds[] = {
@@ -142,6 +146,12 @@ constexpr Property text(std::string_view key, const Binding& in, uint64_t minimu
                         bool (*accepts)(std::string_view), Change change, std::string_view help) {
   return {key, PropertyType::Text, change, minimum, maximum, {}, accepts, "", help, in};
 }
+constexpr Property secret(std::string_view key, const Binding& in, uint64_t maximum,
+                          bool (*accepts)(std::string_view), Change change, std::string_view help) {
+  Property property = text(key, in, 0, maximum, accepts, change, help);
+  property.is_secret = true;
+  return property;
+}
 constexpr Property schedule(std::string_view key, const Binding& in, uint64_t minimum_ms,
                             uint64_t maximum_ms, Change change, std::string_view help) {
   return {key,     PropertyType::Schedule, change, minimum_ms, maximum_ms, {},
@@ -196,10 +206,28 @@ constexpr Property kProperties[] = {
          "Name of the header that carries a webhook's auth_token."),
     text("tls.ca_file", kIn<&DeliverySettings::tls_ca_file>, 0, 4096, is_plain_text, Change::Live,
          "File of PEM certificates to trust instead of the system's; empty means the system's."),
+    text("tls.client_cert", kIn<&DeliverySettings::tls_client_cert>, 0, 4096, is_plain_text,
+         Change::Live,
+         "PEM file of the certificate to show to https targets that ask for one, with the chain "
+         "behind it; empty means none."),
+    text("tls.client_key", kIn<&DeliverySettings::tls_client_key>, 0, 4096, is_plain_text,
+         Change::Live,
+         "PEM file of that certificate's private key; empty means the certificate's own file."),
+    secret("tls.key_password", kIn<&DeliverySettings::tls_key_password>, 1024, is_plain_text,
+           Change::Live, "Password of the private key's file."),
     boolean("tls.verify", kIn<&DeliverySettings::tls_verify>, Change::Live,
             "Whether certificate and host name of an https target are checked."),
-    choice("proxy", kIn<&DeliverySettings::environment_proxy>, kProxies, Change::Live,
-           "With env, http_proxy and its relatives in the environment are honoured."),
+    choice("tls.min_version", kIn<&DeliverySettings::tls_min_version>, kTlsVersions, Change::Live,
+           "Oldest version of TLS to speak; 1.0 and 1.1 are for receivers that know no better."),
+    secret(
+        "proxy", kIn<&DeliverySettings::proxy>, 2048, is_proxy, Change::Live,
+        "URL of the proxy that requests go through, http, https, socks5 or socks5h; with env, "
+        "http_proxy and its relatives in the environment are honoured. Hidden only when it holds "
+        "credentials."),
+    text("proxy.no_proxy", kIn<&DeliverySettings::proxy_no_proxy>, 0, 4096, is_plain_text,
+         Change::Live,
+         "Hosts to reach without the proxy, between commas: names with all names below them, "
+         "addresses, networks, or * for all."),
     size("webhook.max_waiting_bytes", kIn<&DeliverySettings::max_waiting_bytes>, 4 * kKiB, kTiB,
          Change::Live, "Memory for the batches of one webhook that wait to be sent."),
     size("webhook.max_spool_bytes", kIn<&DeliverySettings::max_spool_bytes>, 0, kTiB, Change::Live,
@@ -272,6 +300,12 @@ constexpr Property kProperties[] = {
     count("random.seed", kIn<&EngineSettings::random_seed>, 0, std::numeric_limits<uint64_t>::max(),
           "", Change::Start, "Seed of the random numbers; 0 takes one from the operating system."),
 };
+
+// Of a proxy only the credentials are secret, but they are part of its text.
+bool is_hidden(const Property& property, std::string_view text) {
+  if (property.accepts == is_proxy) return text.find('@') != std::string_view::npos;
+  return property.is_secret && !text.empty();
+}
 
 // Parsing and formatting, per type.
 
@@ -408,12 +442,18 @@ const Property* find_property(std::string_view key) {
   return found == std::end(kProperties) ? nullptr : found;
 }
 
+bool is_hidden(std::string_view key, std::string_view text) {
+  const Property* property = find_property(key);
+  return property != nullptr && is_hidden(*property, text);
+}
+
 Result<Value> parse_value(const Property& property, std::string_view text) {
   std::optional<Value> value = parse(property, text);
   if (value) return std::move(*value);
   return {ErrorCode::BadValue,
-          fmt::format("{}: {} is not allowed, it must be {}{}", property.key, quote(text),
-                      range_text(property), example(property.type)),
+          fmt::format("{}: {} is not allowed, it must be {}{}", property.key,
+                      property.is_secret ? "the value" : quote(text), range_text(property),
+                      example(property.type)),
           std::string(property.key)};
 }
 
@@ -440,7 +480,8 @@ std::string format_value(const Property& property, const Value& value) {
 }
 
 std::string current_text(const Property& property, const EngineSettings& settings) {
-  return format_value(property, property.binding.load(settings));
+  const std::string text = format_value(property, property.binding.load(settings));
+  return is_hidden(property, text) ? mask_secret(text) : text;
 }
 
 std::string default_text(const Property& property) {
@@ -458,6 +499,9 @@ std::string range_text(const Property& property) {
     case PropertyType::Boolean:
       return "on|off";
     case PropertyType::Text:
+      if (property.accepts == is_proxy) {
+        return "none|env|a URL with http, https, socks5 or socks5h, a host and perhaps a port";
+      }
       return fmt::format("{}..{} characters{}", property.minimum, property.maximum,
                          property.accepts == is_auth_header ? " of a header name" : "");
     case PropertyType::Schedule:

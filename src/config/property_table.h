@@ -60,6 +60,7 @@ struct Property {
   std::string_view unit;  // what a count counts, the unit names of durations and sizes
   std::string_view help;
   Binding binding;
+  bool is_secret = false;  // a text that no listing, description or error repeats
 
   Scope scope() const { return binding.scope; }
 };
@@ -67,11 +68,14 @@ struct Property {
 std::span<const Property> properties();
 // Null when there is no such key.
 const Property* find_property(std::string_view key);
+// Whether listings show the mask instead of this text of the key.
+bool is_hidden(std::string_view key, std::string_view text);
 
-// BadValue names the key, the text and what is allowed.
+// BadValue names the key, the text unless it is a secret, and what is allowed.
 core::Result<Value> parse_value(const Property& property, std::string_view text);
 // As a value would be written; parsing it gives the value again.
 std::string format_value(const Property& property, const Value& value);
+// For listings: a secret is masked.
 std::string current_text(const Property& property, const core::EngineSettings& settings);
 std::string default_text(const Property& property);
 // What is allowed: "1ms..1d", "on|off", "none|equal".

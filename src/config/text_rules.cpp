@@ -57,6 +57,23 @@ bool is_auth_header(std::string_view name) {
          (!is_reserved_header(name) || equal_ignoring_case(name, kTokenHeader));
 }
 
+bool is_proxy(std::string_view text) {
+  if (text == "none" || text == "env") return true;
+  const auto is_blank_or_control = [](char c) { return c == ' ' || is_control(c); };
+  if (std::any_of(text.begin(), text.end(), is_blank_or_control) || !json::is_valid_utf8(text)) {
+    return false;
+  }
+  for (const std::string_view scheme : {"http://", "https://", "socks5://", "socks5h://"}) {
+    if (!equal_ignoring_case(text.substr(0, scheme.size()), scheme)) continue;
+    std::string_view rest = text.substr(scheme.size());
+    if (rest.ends_with('/')) rest.remove_suffix(1);
+    const std::string_view host = rest.substr(rest.rfind('@') + 1);  // npos + 1 is the start
+    return !host.empty() && host.front() != ':' &&
+           rest.find_first_of("/?#") == std::string_view::npos;
+  }
+  return false;
+}
+
 bool is_plain_text(std::string_view text) {
   return std::none_of(text.begin(), text.end(), is_control) && json::is_valid_utf8(text);
 }

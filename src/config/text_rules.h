@@ -15,6 +15,8 @@ bool is_header_value(std::string_view text);
 bool is_reserved_header(std::string_view name);
 // What `auth.header` may be: not reserved, or the original's own token header.
 bool is_auth_header(std::string_view name);
+// What `proxy` may be: none, env, or a URL with a host and without a path.
+bool is_proxy(std::string_view text);
 // UTF-8 without control characters.
 bool is_plain_text(std::string_view text);
 

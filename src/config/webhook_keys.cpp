@@ -173,6 +173,11 @@ Result<> set_property(WebhookSpec& spec, const Property& property,
     spec.overrides.insert_or_assign(std::string(property.key), std::nullopt);
     return {};
   }
+  // A listing written back; whoever knows the webhook puts the secret in its place.
+  if (property.is_secret && *value == kSecretMask) {
+    spec.overrides.insert_or_assign(std::string(property.key), std::string(kSecretMask));
+    return {};
+  }
   const Result<Value> parsed = parse_value(property, *value);
   if (!parsed) return parsed.error();
   spec.overrides.insert_or_assign(std::string(property.key), format_value(property, *parsed));
@@ -180,10 +185,6 @@ Result<> set_property(WebhookSpec& spec, const Property& property,
 }
 
 }  // namespace
-
-std::string mask_secret(std::string_view secret) {
-  return std::string(secret.empty() ? secret : kSecretMask);
-}
 
 Result<> set_events(WebhookSpec& spec, std::vector<std::string> names) {
   if (names.empty() || (names.size() == 1 && names.front().empty())) {
@@ -263,7 +264,12 @@ WebhookSpec merge(const WebhookSpec& base, const WebhookSpec& change) {
   if (change.active) merged.active = change.active;
   const bool keeps_token = change.auth_token == kSecretMask && base.auth_token.value_or("") != "";
   if (change.auth_token && !keeps_token) merged.auth_token = change.auth_token;
-  for (const auto& [key, text] : change.overrides) merged.overrides.insert_or_assign(key, text);
+  for (const auto& [key, text] : change.overrides) {
+    const auto before = base.overrides.find(key);
+    const bool keeps_secret = text == kSecretMask && before != base.overrides.end() &&
+                              is_hidden(key, before->second.value_or(""));
+    if (!keeps_secret) merged.overrides.insert_or_assign(key, text);
+  }
 
   if (change.replace_headers) {
     merged.replace_headers = true;
@@ -307,7 +313,9 @@ WebhookSpec spec_of(const core::Webhook& webhook, Secrets secrets) {
   spec.active = webhook.active;
   spec.replace_headers = true;
   for (const auto& [name, value] : webhook.headers) spec.headers.emplace_back(name, shown(value));
-  spec.overrides.insert(webhook.overrides.begin(), webhook.overrides.end());
+  for (const auto& [key, text] : webhook.overrides) {
+    spec.overrides.emplace(key, is_hidden(key, text) ? shown(text) : text);
+  }
   return spec;
 }
 

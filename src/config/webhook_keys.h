@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/secret.h"
 #include "core/result.h"
 #include "core/webhook.h"
 
@@ -18,12 +19,6 @@ namespace posthaste::config {
 // together.
 inline constexpr size_t kCustomHeadersMax = 5;
 inline constexpr size_t kCustomHeadersSizeMax = 2999;
-
-// What stands for a secret in descriptions that find and list give. A change that carries it keeps
-// the secret.
-inline constexpr std::string_view kSecretMask = "****";
-// The mask, or nothing for no secret.
-std::string mask_secret(std::string_view secret);
 
 // Sets a key. nullopt goes back to the default: auth_token none, active, header.<name> removed, a
 // configuration key the engine's; name, target and events, which have none, are open again.

@@ -6,12 +6,18 @@
 #include <string>
 #include <vector>
 
+#include "core/address_policy.h"
 #include "core/time.h"
 
 namespace posthaste::core {
 
 enum class RetryJitter { None, Equal };
 enum class VerifyAccept { Only200, Any2xx };
+// How a request authenticates itself beside the webhook's token, which any of them lets through.
+enum class AuthType { None, Basic, Bearer, OAuth2 };
+// How the parameters of a token request are written.
+enum class TokenBody { Form, Json };
+enum class TlsVersion { V1_0, V1_1, V1_2, V1_3 };
 // What a returned sync survives: loss of power, or the end of the process.
 enum class SpoolSync { Full, Normal };
 // What an engine is: the one that delivers, or a producer of events for one in another process.
@@ -42,9 +48,26 @@ struct DeliverySettings {
   bool verify = true;
   VerifyAccept verify_accept = VerifyAccept::Only200;
   std::string auth_header = "X-MessageSystems-Webhook-Token";
+  AuthType auth_type = AuthType::None;
+  std::string auth_user;
+  std::string auth_password;
+  std::string auth_bearer;
+  std::string oauth2_url;
+  std::string oauth2_client_id;
+  std::string oauth2_client_secret;
+  std::string oauth2_grant_type = "client_credentials";
+  std::string oauth2_scope;
+  std::string oauth2_audience;
+  std::string oauth2_parameters;  // further ones, form-encoded
+  TokenBody oauth2_body = TokenBody::Form;
   std::string tls_ca_file;
+  std::string tls_client_cert;
+  std::string tls_client_key;
+  std::string tls_key_password;
+  TlsVersion tls_min_version = TlsVersion::V1_2;
   bool tls_verify = true;
-  bool environment_proxy = false;
+  std::string proxy = "none";  // or "env", or a URL
+  std::string proxy_no_proxy;  // hosts to reach without it
 
   uint64_t max_waiting_bytes = 64u << 20;
   uint64_t max_spool_bytes = 0;  // 0: a quarter of spool_max_bytes
@@ -63,6 +86,10 @@ struct EngineSettings {
   uint64_t intake_max_bytes = 256u << 20;
   uint64_t waiting_max_bytes = 256u << 20;
   uint32_t connections_max = 256;
+  AddressRule address_rule = AddressRule::Any;
+  std::string address_allow;  // networks between commas
+  std::string address_deny;
+  std::string address_ports;           // ports and ranges of them between commas; empty: all
   uint32_t verify_max_in_flight = 16;  // slots of its own, never those of deliveries
   uint64_t report_max_bytes = 4u << 20;
   uint32_t report_kinds = kAllReportKinds;

@@ -247,9 +247,14 @@ transport::Request Delivery::request_for(const core::Webhook& webhook,
   for (const auto& [name, value] : webhook.headers) request.headers.push_back({name, value});
   const core::DeliverySettings& settings = webhook.settings;
   request.connection.ca_file = settings.tls_ca_file;
+  request.connection.client_cert = settings.tls_client_cert;
+  request.connection.client_key = settings.tls_client_key;
+  request.connection.key_password = settings.tls_key_password;
   request.connection.tls_verify = settings.tls_verify;
   request.connection.keep_alive = settings.request_keep_alive;
-  request.connection.environment_proxy = settings.environment_proxy;
+  request.connection.tls_min_version = settings.tls_min_version;
+  if (settings.proxy != "none") request.connection.proxy = settings.proxy;
+  request.connection.no_proxy = settings.proxy_no_proxy;
   request.connect_timeout = settings.connect_timeout;
   request.request_timeout = settings.request_timeout;
   request.max_time = settings.request_max_time;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "config/conf.h"
+#include "config/property_table.h"
 #include "config/webhook_keys.h"
 #include "core/limits.h"
 #include "transport/header_rules.h"
@@ -47,6 +48,13 @@ core::WebhookSpec with_secrets_of(const core::Webhook& known, core::WebhookSpec 
     if (value != config::kSecretMask) continue;
     for (const auto& [known_name, known_value] : known.headers) {
       if (known_name == name) value = known_value;
+    }
+  }
+  for (auto& [key, text] : spec.overrides) {
+    if (text != config::kSecretMask) continue;
+    const auto found = known.overrides.find(key);
+    if (found != known.overrides.end() && config::is_hidden(key, found->second)) {
+      text = found->second;
     }
   }
   return spec;

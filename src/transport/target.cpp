@@ -224,12 +224,16 @@ std::string origin_text(const Origin& origin) {
   return fmt::format("{}://{}:{}", origin.scheme, origin.host, origin.port);
 }
 
-bool is_address_literal_url(std::string_view url) {
+std::string_view host_of_url(std::string_view url) {
   const std::string_view authority = authority_of(url, scheme_size(url));
-  if (authority.starts_with('[')) return true;
-  const std::string host(authority.substr(0, authority.find(':')));
+  if (authority.starts_with('[')) return authority.substr(1, authority.find(']') - 1);
+  return authority.substr(0, authority.find(':'));
+}
+
+bool is_address_literal_url(std::string_view url) {
+  const std::string host(host_of_url(url));
   in_addr address{};
-  return inet_pton(AF_INET, host.c_str(), &address) == 1;
+  return host.find(':') != std::string::npos || inet_pton(AF_INET, host.c_str(), &address) == 1;
 }
 
 }  // namespace posthaste::transport

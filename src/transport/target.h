@@ -44,6 +44,9 @@ core::Result<Target> parse_target(std::string_view text);
 // "https://example.com:8443"; the scheme's own port is left out.
 std::string origin_text(const Origin& origin);
 
+// The host of a checked URL as it stands there, without brackets and port. Cheap.
+std::string_view host_of_url(std::string_view url);
+
 // Whether a checked URL names its host by address, so that nothing needs to be resolved. Cheap.
 bool is_address_literal_url(std::string_view url);
 

@@ -10,6 +10,7 @@
 
 #include "platform/exit_guard.h"
 #include "transport/connection_socket.h"
+#include "transport/proxy.h"
 #include "transport/target.h"
 
 namespace posthaste::transport {
@@ -31,6 +32,20 @@ int64_t to_ms(core::Duration duration) {
 
 bool is_named(const HeaderField& header, const char* name) {
   return strcasecmp(header.name.c_str(), name) == 0;
+}
+
+long curl_version_of(core::TlsVersion version) {
+  switch (version) {
+    case core::TlsVersion::V1_0:
+      return CURL_SSLVERSION_TLSv1_0;
+    case core::TlsVersion::V1_1:
+      return CURL_SSLVERSION_TLSv1_1;
+    case core::TlsVersion::V1_2:
+      return CURL_SSLVERSION_TLSv1_2;
+    case core::TlsVersion::V1_3:
+      return CURL_SSLVERSION_TLSv1_3;
+  }
+  return CURL_SSLVERSION_TLSv1_2;
 }
 
 // One line without control characters, for texts that come from libcurl.
@@ -66,7 +81,8 @@ bool Transfer::prepare(const Request& request, core::Instant now,
   body_size_bytes_ = request.body->size_bytes();
   read_offset_ = 0;
   is_https_ = strncasecmp(request.url.c_str(), "https:", 6) == 0;
-  is_host_literal_ = !request.connection.environment_proxy && is_address_literal_url(request.url);
+  proxy_ = proxy_of(request.connection, request.url);
+  is_host_literal_ = proxy_.empty() && is_address_literal_url(request.url);
   connect_timeout_ = request.connect_timeout;
   request_timeout_ = request.request_timeout;
   max_time_ = request.max_time;
@@ -133,12 +149,12 @@ void Transfer::set_connection(const Request& request) {
   // The time-out is ours; libcurl must know it too, to leave time for the second address when the
   // first is mute.
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(std::max<int64_t>(1, to_ms(connect_timeout_))));
-  if (!options.environment_proxy) set(CURLOPT_PROXY, "");
+  set_proxy(options);
   if (!options.keep_alive) {
     set(CURLOPT_FRESH_CONNECT, 1L);
     set(CURLOPT_FORBID_REUSE, 1L);
   }
-  set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  set(CURLOPT_SSLVERSION, curl_version_of(options.tls_min_version));
   if (!options.tls_verify) {
     set(CURLOPT_SSL_VERIFYPEER, 0L);
     set(CURLOPT_SSL_VERIFYHOST, 0L);
@@ -147,6 +163,20 @@ void Transfer::set_connection(const Request& request) {
     set(CURLOPT_CAINFO, options.ca_file.c_str());
     set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
   }
+  if (!options.client_cert.empty()) {
+    set(CURLOPT_SSLCERT, options.client_cert.c_str());
+    if (!options.client_key.empty()) set(CURLOPT_SSLKEY, options.client_key.c_str());
+    if (!options.key_password.empty()) set(CURLOPT_KEYPASSWD, options.key_password.c_str());
+  }
+}
+
+// Both are always given: what is not, libcurl takes from the environment.
+void Transfer::set_proxy(const ConnectionOptions& options) {
+  set(CURLOPT_PROXY, proxy_.c_str());
+  set(CURLOPT_NOPROXY, "");
+  if (proxy_.empty() || options.ca_file.empty()) return;
+  set(CURLOPT_PROXY_CAINFO, options.ca_file.c_str());
+  set(CURLOPT_PROXY_CAPATH, static_cast<const char*>(nullptr));
 }
 
 // libcurl adds Host and Content-Length; an entry without a value takes a header of its own away.

@@ -68,6 +68,7 @@ class Transfer {
   void set(CURLoption option, Value value);
   void set_callbacks();
   void set_connection(const Request& request);
+  void set_proxy(const ConnectionOptions& options);
   void set_headers(const Request& request);
   void add_header_line(const std::string& name, const std::string& value);
 
@@ -91,6 +92,7 @@ class Transfer {
   uint64_t read_offset_ = 0;
   bool are_options_set_ = false;
   bool is_https_ = false;
+  std::string proxy_;  // its URL; empty: none
   bool is_host_literal_ = false;
 
   core::Duration connect_timeout_{};

@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "core/settings.h"
 #include "core/time.h"
 
 namespace posthaste::transport {
@@ -30,12 +32,22 @@ class BodySource {
   virtual size_t read(uint64_t offset, char* out, size_t room) = 0;
 };
 
+// As ConnectionOptions::proxy: http_proxy and its relatives in the environment are honoured.
+inline constexpr std::string_view kEnvironmentProxy = "env";
+
 // What a connection may be reused for: requests with unequal options never share one.
 struct ConnectionOptions {
-  std::string ca_file;             // PEM bundle instead of the system's; empty: the system's
-  bool tls_verify = true;          // false: certificate and name are not checked
-  bool keep_alive = true;          // false: `Connection: close`, a connection for each request
-  bool environment_proxy = false;  // true: http_proxy and friends are honoured
+  std::string ca_file;       // PEM bundle instead of the system's; empty: the system's
+  std::string client_cert;   // PEM file with the chain behind it; empty: none
+  std::string client_key;    // PEM file; empty: client_cert holds the key as well
+  std::string key_password;  // of the key's file
+  bool tls_verify = true;    // false: certificate and name are not checked
+  bool keep_alive = true;    // false: `Connection: close`, a connection for each request
+  core::TlsVersion tls_min_version = core::TlsVersion::V1_2;
+  std::string proxy;     // http, https, socks5 or socks5h URL, or kEnvironmentProxy; empty: none
+  std::string no_proxy;  // hosts to reach without it, see proxy.h
+
+  bool operator==(const ConnectionOptions&) const = default;
 };
 
 struct Request {

@@ -231,7 +231,7 @@ TEST_CASE("Environment proxies are ignored unless asked for", "[transport]") {
   Request request = fixture.request(receiver.url("/"));
   CHECK(fixture.post(request).status == 200);
   request = fixture.request(receiver.url("/"));
-  request.connection.environment_proxy = true;
+  request.connection.proxy = transport::kEnvironmentProxy;
   CHECK(fixture.post(request).network_name == "ECONNREFUSED");
   ::unsetenv("http_proxy");
 }

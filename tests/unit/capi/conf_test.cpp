@@ -54,7 +54,8 @@ TEST_CASE("A key's description tells all about it", "[capi][conf]") {
   REQUIRE(posthaste_conf_describe("batch.max_age", &text, nullptr) == POSTHASTE_OK);
   const auto described = parse_value(take(text));
   REQUIRE(described);
-  for (const char* field : {"key", "scope", "type", "range", "default", "unit", "change", "help"}) {
+  for (const char* field :
+       {"key", "scope", "type", "range", "default", "unit", "change", "secret", "help"}) {
     INFO(field);
     CHECK(described->find(field) != nullptr);
   }

@@ -161,12 +161,29 @@ TEST_CASE("A webhook's own settings must fit the engine's", "[config][conf]") {
   CHECK(webhook_settings(engine, {{"verify", "maybe"}}).code() == ErrorCode::BadValue);
 }
 
+TEST_CASE("A secret of the configuration is listed as a mask, which keeps it when it is set",
+          "[config][conf]") {
+  Conf conf;
+  CHECK(*conf.get("tls.key_password") == "");
+  REQUIRE(conf.set("tls.key_password", "hunter2"));
+  CHECK(*conf.get("tls.key_password") == "****");
+  REQUIRE(conf.set("tls.key_password", "****"));
+  auto settings = conf.finalize();
+  REQUIRE(settings);
+  CHECK(settings->webhook.tls_key_password == "hunter2");
+  CHECK(*setting_text(*settings, "tls.key_password") == "****");
+  REQUIRE(apply_live(*settings, "tls.key_password", "****"));
+  CHECK(settings->webhook.tls_key_password == "hunter2");
+  REQUIRE(apply_live(*settings, "tls.key_password", ""));
+  CHECK(*setting_text(*settings, "tls.key_password") == "");
+}
+
 TEST_CASE("A key is described by an object, all of them by an array", "[config][conf]") {
   const auto one = describe("batch.max_age");
   REQUIRE(one);
   CHECK(*one == R"({"key":"batch.max_age","scope":"webhook","type":"duration","range":"1ms..1d",)"
                 R"("default":"30s","unit":"ms, s, m, h, d","change":"live",)"
-                R"("help":"A batch is sealed this long after its first event."})");
+                R"("secret":false,"help":"A batch is sealed this long after its first event."})");
   CHECK(describe("batch.max_ages").code() == ErrorCode::UnknownKey);
 
   const auto all = describe(std::nullopt);

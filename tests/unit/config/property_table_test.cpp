@@ -42,6 +42,10 @@ std::vector<std::string> samples(const Property& of) {
       for (const Choice& choice : of.choices) texts.emplace_back(choice.name);
       break;
     case PropertyType::Text:
+      if (of.key == "proxy") {
+        texts.insert(texts.end(), {"env", "http://proxy.test:3128", "socks5h://a:b@[::1]:1080"});
+        break;
+      }
       texts.emplace_back(of.maximum, 'x');
       break;
     case PropertyType::Schedule:
@@ -66,9 +70,41 @@ TEST_CASE("Every value of every key is stored, loaded and written back the same"
       EngineSettings settings;
       each.binding.store(settings, *value);
       CHECK(each.binding.load(settings) == *value);
-      CHECK(current_text(each, settings) == text);
+      CHECK(format_value(each, each.binding.load(settings)) == text);
+      CHECK(current_text(each, settings) == (is_hidden(each.key, text) ? "****" : text));
     }
   }
+}
+
+TEST_CASE("A proxy is shown unless it holds credentials", "[config][property_table]") {
+  CHECK_FALSE(is_hidden("proxy", "none"));
+  CHECK_FALSE(is_hidden("proxy", "http://proxy.test:3128"));
+  CHECK(is_hidden("proxy", "http://user:hunter2@proxy.test:3128"));
+}
+
+TEST_CASE("What is no proxy is refused without repeating it", "[config][property_table]") {
+  for (const std::string_view text :
+       {"", "yes", "proxy.test:3128", "ftp://proxy.test", "http://", "http://:3128", "http://u:p@",
+        "http://proxy.test/path", "http://proxy.test?x", "http://proxy test", "socks4://proxy.test",
+        "http://proxy.test\r\nX: y"}) {
+    INFO(text);
+    const auto refused = parse_value(property("proxy"), text);
+    REQUIRE(refused.code() == ErrorCode::BadValue);
+    CHECK(refused.error().message.find("test") == std::string::npos);
+  }
+}
+
+TEST_CASE("The error about a bad secret does not repeat it", "[config][property_table]") {
+  const Property& secret = property("tls.key_password");
+  CHECK(is_hidden("tls.key_password", "hunter2"));
+  CHECK_FALSE(is_hidden("tls.key_password", ""));
+  CHECK_FALSE(is_hidden("tls.ca_file", "hunter2"));
+  CHECK_FALSE(is_hidden("tls.unknown", "hunter2"));
+  const auto refused = parse_value(secret, "hunter2\n");
+  REQUIRE(refused.code() == ErrorCode::BadValue);
+  CHECK(refused.error().key == "tls.key_password");
+  CHECK(refused.error().message ==
+        "tls.key_password: the value is not allowed, it must be 0..1024 characters");
 }
 
 TEST_CASE("Storing one key changes no other", "[config][property_table]") {
@@ -122,7 +158,8 @@ TEST_CASE("The error of a refused value names key, value and what is allowed",
     const auto refused = parse_value(each, "\x01 no value of any key");
     REQUIRE_FALSE(refused);
     CHECK(refused.error().key == each.key);
-    CHECK(refused.error().message.find(std::string(each.key) + ": \"? no value") == 0);
+    const std::string echo = each.is_secret ? ": the value is not" : ": \"? no value";
+    CHECK(refused.error().message.find(std::string(each.key) + echo) == 0);
     CHECK(refused.error().message.find(range_text(each)) != std::string::npos);
   }
 }
@@ -147,8 +184,13 @@ TEST_CASE("The defaults are those of the design", "[config][property_table]") {
       {"verify.accept", "200"},
       {"auth.header", "X-MessageSystems-Webhook-Token"},
       {"tls.ca_file", ""},
+      {"tls.client_cert", ""},
+      {"tls.client_key", ""},
+      {"tls.key_password", ""},
       {"tls.verify", "on"},
+      {"tls.min_version", "1.2"},
       {"proxy", "none"},
+      {"proxy.no_proxy", ""},
       {"webhook.max_waiting_bytes", "64MiB"},
       {"webhook.max_spool_bytes", "0B"},
       {"dead_letter", "off"},
@@ -284,7 +326,7 @@ TEST_CASE("Stored values have the meaning of their text", "[config][property_tab
   CHECK(settings.webhook.batch_max_age == Duration(1'500'000'000));
   CHECK(settings.webhook.verify_accept == posthaste::core::VerifyAccept::Any2xx);
   CHECK(settings.webhook.retry_jitter == posthaste::core::RetryJitter::None);
-  CHECK(settings.webhook.environment_proxy);
+  CHECK(settings.webhook.proxy == "env");
   CHECK_FALSE(settings.webhook.request_keep_alive);
   CHECK(settings.random_seed == UINT64_MAX);
   CHECK(settings.webhook.batch_max_events == 1'000'000);

@@ -248,6 +248,25 @@ TEST_CASE("A change that carries the mask keeps the secret", "[config][webhook_k
   CHECK(merge_headers(webhook.headers, snapshot) == webhook.headers);
 }
 
+TEST_CASE("A secret among the configuration keys is masked and kept like the token",
+          "[config][webhook_keys]") {
+  Webhook webhook;
+  webhook.overrides = {{"tls.key_password", kSecret}, {"batch.max_events", "5"}};
+  WebhookSpec snapshot = spec_of(webhook, Secrets::Masked);
+  CHECK(get_webhook_key(snapshot, "tls.key_password") == "****");
+  CHECK(get_webhook_key(snapshot, "batch.max_events") == "5");
+  const WebhookSpec clear = spec_of(webhook, Secrets::Clear);
+  CHECK(get_webhook_key(clear, "tls.key_password") == kSecret);
+
+  WebhookSpec change;
+  REQUIRE(set_webhook_key(change, "tls.key_password", "****"));
+  CHECK(get_webhook_key(merge(clear, change), "tls.key_password") == kSecret);
+  CHECK(get_webhook_key(merge({}, change), "tls.key_password") == "****");
+  const auto refused = set_webhook_key(change, "tls.key_password", std::string(kSecret) + "\r");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find(kSecret) == std::string::npos);
+}
+
 TEST_CASE("A mask over no secret is an ordinary text", "[config][webhook_keys]") {
   WebhookSpec change;
   REQUIRE(set_webhook_key(change, "auth_token", "****"));

@@ -136,6 +136,22 @@ TEST_CASE("The mask that listings show keeps the token", "[engine][webhook_draft
   CHECK(harness.edit(*before, change)->auth_token.empty());
 }
 
+TEST_CASE("The mask that listings show keeps the secrets among the configuration keys",
+          "[engine][webhook_drafts]") {
+  Harness harness;
+  WebhookSpec spec = plain_spec();
+  spec.overrides["tls.key_password"] = "hunter2";
+  const auto before = harness.draft(spec);
+  REQUIRE(before);
+  CHECK(before->settings.tls_key_password == "hunter2");
+  WebhookSpec change;
+  change.overrides["tls.key_password"] = std::string(posthaste::config::kSecretMask);
+  const auto after = harness.edit(*before, change);
+  REQUIRE(after);
+  CHECK(after->overrides.at("tls.key_password") == "hunter2");
+  CHECK(after->settings.tls_key_password == "hunter2");
+}
+
 TEST_CASE("A new target without credentials has none", "[engine][webhook_drafts]") {
   Harness harness;
   const auto before = harness.draft(plain_spec());
