@@ -274,9 +274,9 @@ POSTHASTE_API int32_t posthaste_webhook_json(const posthaste_webhook_t* webhook,
 
 /*
  * Creates a webhook: checks it, sends the test POST `[{"msys":{}}]`, and only if that is answered
- * with exactly 200
- * (`verify.accept=2xx` widens it) registers it under a new version 1 UUID; it takes events after
- * `webhook.activation_delay`. Needs a started engine.
+ * with exactly 200 (`verify.accept=2xx` widens it) registers it under a new version 1 UUID; it
+ * takes events after `webhook.activation_delay`. The test POST is compressed and signed as batches
+ * will be. Needs a started engine.
  * out: a snapshot with its `id`; may be null. Returns: POSTHASTE_E_VERIFY_FAILED with the details
  * in `error`; POSTHASTE_E_TIMEOUT when the answer did not come within timeout_ms: then nothing is
  * created.

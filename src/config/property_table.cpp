@@ -45,6 +45,9 @@ constexpr Choice kTlsVersions[] = {{"1.0", static_cast<uint64_t>(core::TlsVersio
                                    {"1.1", static_cast<uint64_t>(core::TlsVersion::V1_1)},
                                    {"1.2", static_cast<uint64_t>(core::TlsVersion::V1_2)},
                                    {"1.3", static_cast<uint64_t>(core::TlsVersion::V1_3)}};
+constexpr Choice kCompressions[] = {{"none", static_cast<uint64_t>(core::Compression::None)},
+                                    {"gzip", static_cast<uint64_t>(core::Compression::Gzip)},
+                                    {"zstd", static_cast<uint64_t>(core::Compression::Zstd)}};
 constexpr Choice kLogLevels[] = {
     {"off", 0}, {"error", 1}, {"warning", 2}, {"info", 3}, {"debug", 4}};
 constexpr Choice kReportKinds[] = {
@@ -228,6 +231,13 @@ constexpr Property kProperties[] = {
          Change::Live,
          "Hosts to reach without the proxy, between commas: names with all names below them, "
          "addresses, networks, or * for all."),
+    choice("compression", kIn<&DeliverySettings::compression>, kCompressions, Change::Live,
+           "Content coding of request bodies; the receiver must know it."),
+    secret("signing.secrets", kIn<&DeliverySettings::signing_secrets>, 4096, is_plain_text,
+           Change::Live,
+           "Secrets that sign batches as Standard Webhooks 1.0 has it, all of them, with blanks or "
+           "commas between them: whsec_ (HMAC-SHA256) or whsk_ (Ed25519) and base64; empty means "
+           "unsigned."),
     size("webhook.max_waiting_bytes", kIn<&DeliverySettings::max_waiting_bytes>, 4 * kKiB, kTiB,
          Change::Live, "Memory for the batches of one webhook that wait to be sent."),
     size("webhook.max_spool_bytes", kIn<&DeliverySettings::max_spool_bytes>, 0, kTiB, Change::Live,

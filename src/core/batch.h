@@ -35,6 +35,8 @@ struct Batch {
   Duration expires_after_pause{};
   // Overdue since a restart, but its endpoint answers: one attempt more.
   bool has_last_chance = false;
+  // Refused compressed with 415: it goes as JSON from then on.
+  bool refuses_coding = false;
   // Its row and its records are in the spool, where the body can be read at any time.
   bool is_stored = false;
 };

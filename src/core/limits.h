@@ -54,6 +54,15 @@ inline constexpr size_t kProbeBatches = 3;
 // Different batches in a row with content failures that make them the endpoint's trouble.
 inline constexpr size_t kContentFailuresInARow = 3;
 
+// Secrets that sign the batches of one webhook: the one of now, and others while they are changed.
+inline constexpr size_t kSigningSecretsMax = 8;
+
+// Compressed bodies of the attempts of one engine. A batch that finds no room goes uncompressed.
+inline constexpr uint64_t kCodedBytesMax = uint64_t{64} << 20;
+
+// Bytes of a batch that are compressed and signed at a time.
+inline constexpr size_t kCodingPieceSize = size_t{64} << 10;
+
 // Bytes of a webhook's name, target and id.
 inline constexpr size_t kWebhookNameMax = 256;
 inline constexpr size_t kTargetMax = 2048;

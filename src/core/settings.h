@@ -18,6 +18,8 @@ enum class AuthType { None, Basic, Bearer, OAuth2 };
 // How the parameters of a token request are written.
 enum class TokenBody { Form, Json };
 enum class TlsVersion { V1_0, V1_1, V1_2, V1_3 };
+// Content coding of request bodies.
+enum class Compression { None, Gzip, Zstd };
 // What a returned sync survives: loss of power, or the end of the process.
 enum class SpoolSync { Full, Normal };
 // What an engine is: the one that delivers, or a producer of events for one in another process.
@@ -68,6 +70,8 @@ struct DeliverySettings {
   bool tls_verify = true;
   std::string proxy = "none";  // or "env", or a URL
   std::string proxy_no_proxy;  // hosts to reach without it
+  Compression compression = Compression::None;
+  std::string signing_secrets;  // as transport::parse_signing_secrets reads them; empty: unsigned
 
   uint64_t max_waiting_bytes = 64u << 20;
   uint64_t max_spool_bytes = 0;  // 0: a quarter of spool_max_bytes

@@ -64,6 +64,7 @@ Delivery::Delivery(const Parts& parts, const core::EngineSettings& settings, uin
       events_(parts.events),
       controls_(parts.controls),
       transport_(parts.transport),
+      encoder_(parts.encoder),
       store_(parts.store),
       spool_(parts.spool),
       reports_(parts.reports),
@@ -100,6 +101,7 @@ Delivery::StepResult Delivery::step(std::vector<transport::Completion>& completi
   tidy_removed();
   start_verifications();
   start_attempts();
+  collect_coded();
   settle_flushes();
   if (spool_) {
     write_cursor();

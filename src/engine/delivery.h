@@ -9,6 +9,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "core/uuid.h"
 #include "core/webhook_registry.h"
 #include "engine/control.h"
+#include "engine/encoder.h"
 #include "engine/event_source.h"
 #include "engine/log.h"
 #include "engine/report.h"
@@ -64,6 +66,7 @@ class Delivery {
     EventSource& events;
     ControlQueue& controls;
     transport::Transport& transport;
+    Encoder& encoder;
     spool::Store& store;
     SpoolLink* spool = nullptr;  // durable mode only
     ReportQueue& reports;
@@ -100,6 +103,7 @@ class Delivery {
  private:
   struct Record;
   struct Target;
+  struct LentBody;
   struct Attempt;
   struct Verification;
   struct Flush {
@@ -160,6 +164,14 @@ class Delivery {
   void drop(core::Batch& batch, DropReason reason);
   void end(core::Batch& batch, const Report* drop);
 
+  // delivery_coding.cpp
+  bool begin_coding(Attempt& attempt, transport::Request& request, const core::WebhookPtr& webhook);
+  void collect_coded();
+  void send_coded(Attempt& attempt, const CodingResult& result);
+  core::Error code_verification(Verification& verification, transport::Request& request,
+                                const std::string& batch_id);
+  bool resend_uncoded(const Attempt& attempt, const transport::Completion& completion);
+
   // delivery_spool.cpp
   void write_webhook(const core::Webhook& webhook, std::optional<core::WallTime> activates);
   std::optional<core::WallTime> activation_of(const core::Webhook& webhook) const;
@@ -212,6 +224,7 @@ class Delivery {
   EventSource& events_;
   ControlQueue& controls_;
   transport::Transport& transport_;
+  Encoder& encoder_;
   spool::Store& store_;
   SpoolLink* const spool_;
   ReportQueue& reports_;
@@ -236,6 +249,7 @@ class Delivery {
   // That writes down an activation; 0: none. No event is taken before it is on disk.
   uint64_t activation_operation_ = 0;
   core::Instant activated_at_{};
+  std::mutex lent_mutex_;  // guards bodies that the encoder reads against being moved
   std::map<uint64_t, std::unique_ptr<Attempt>> attempts_;
   std::map<uint64_t, std::unique_ptr<Verification>> verifications_;  // running
   std::list<std::unique_ptr<Verification>> waiting_verifications_;

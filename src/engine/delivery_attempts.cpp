@@ -63,6 +63,7 @@ void Delivery::settle(const transport::Completion& completion) {
 }
 
 void Delivery::settle_attempt(Attempt& attempt, const transport::Completion& completion) {
+  if (resend_uncoded(attempt, completion)) return;
   core::Batch& batch = *attempt.batch;
   core::Endpoint& endpoint = *batch.endpoint;
   Record& record = *static_cast<Target*>(endpoint.owner)->record;
@@ -204,17 +205,18 @@ void Delivery::start(core::Batch& batch) {
   // Credentials and headers are those of now while they go to the same origin, else those of
   // sealing (design 2a).
   const core::Webhook& now = *record.webhook;
-  const core::Webhook& headers_of = now.origin == target.webhook->origin ? now : *target.webhook;
-  transport::Request request = request_for(headers_of, batch.id);
+  const core::WebhookPtr& headers_of =
+      now.origin == target.webhook->origin ? record.webhook : target.webhook;
+  transport::Request request = request_for(*headers_of, batch.id);
   request.url = target.webhook->target;
   if (core::is_broken(core::Break::OldTargetForgotten)) request.url = now.target;
   if (core::is_broken(core::Break::ChangedId) && batch.attempts_count > 1) {
-    request = request_for(headers_of, ids_.next(wall_now_));
+    request = request_for(*headers_of, ids_.next(wall_now_));
   }
   request.body = attempt.get();
   if (core::is_broken(core::Break::RowGoneEarly)) write_end(batch, nullptr);
-  attempts_.emplace(request.id, std::move(attempt));
-  transport_.begin(request);
+  Attempt& begun = *attempts_.emplace(request.id, std::move(attempt)).first->second;
+  if (!begin_coding(begun, request, headers_of)) transport_.begin(request);
 }
 
 void Delivery::start_verifications() {
@@ -222,9 +224,15 @@ void Delivery::start_verifications() {
          verifications_.size() < settings_.verify_max_in_flight) {
     std::unique_ptr<Verification> verification = std::move(waiting_verifications_.front());
     waiting_verifications_.pop_front();
-    transport::Request request = request_for(*verification->webhook, ids_.next(wall_now_));
+    const std::string batch_id = ids_.next(wall_now_);
+    transport::Request request = request_for(*verification->webhook, batch_id);
     request.body = verification.get();
     request.keep_response = true;
+    if (auto error = code_verification(*verification, request, batch_id);
+        error.code != core::ErrorCode::Ok) {
+      verification->done({std::move(error), nullptr, verification->webhook->id});
+      continue;
+    }
     verifications_.emplace(request.id, std::move(verification));
     transport_.begin(request);
   }

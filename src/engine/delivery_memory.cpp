@@ -18,6 +18,7 @@ constexpr core::Duration kSlowAfter = std::chrono::seconds(1);
 }  // namespace
 
 void Delivery::detach(core::Batch& batch) {
+  const std::lock_guard lock(lent_mutex_);
   Record& record = *static_cast<Target*>(batch.endpoint->owner)->record;
   if (batch.is_stored) {
     record.charged_bytes -= batch.body.owned_bytes();

@@ -1,4 +1,4 @@
-// The delivery step's own bookkeeping, shared by its three source files and by nothing else.
+// The delivery step's own bookkeeping, shared by its source files and by nothing else.
 #pragma once
 
 #include <memory>
@@ -53,16 +53,63 @@ struct Delivery::Record {
   uint64_t memory_bytes() const { return charged_bytes + subscriber.open.owned_bytes(); }
 };
 
+// A batch's body while the encoder reads it, on another thread. The delivery thread may move the
+// bytes meanwhile (detach), under the same lock; it takes the batch back before that goes.
+struct Delivery::LentBody final : CodingInput {
+  LentBody(std::mutex& mutex, core::Batch& lent, SpoolLink* link)
+      : lent_mutex(mutex),
+        body_size_bytes(lent.body.size_bytes()),
+        sequence(lent.sequence),
+        spool(link),
+        batch(&lent) {}
+
+  std::mutex& lent_mutex;
+  const uint64_t body_size_bytes;
+  const uint64_t sequence;
+  SpoolLink* const spool;
+  core::Batch* batch;                  // null: taken back
+  std::unique_ptr<StoredBody> stored;  // the encoder's
+  bool is_lost = false;                // its body is gone for good
+
+  uint64_t size_bytes() const override { return body_size_bytes; }
+  size_t read(uint64_t offset, char* out, size_t room) override {
+    {
+      const std::lock_guard lock(lent_mutex);
+      if (!batch) return 0;
+      if (!batch->body.is_released()) return batch->body.read(offset, out, room);
+    }
+    // The disk may take its time, so not under the lock.
+    if (!stored) stored = spool->open_body(sequence);
+    const size_t size = stored->read(offset, out, room);
+    is_lost = size == 0 && stored->is_lost();
+    return size;
+  }
+  void take_back() {
+    const std::lock_guard lock(lent_mutex);
+    batch = nullptr;
+  }
+};
+
 // One POST of a batch, and the way its body is read.
 struct Delivery::Attempt final : transport::BodySource {
+  ~Attempt() override {
+    if (lent) lent->take_back();
+  }
+
   core::Batch* batch = nullptr;
   SpoolLink* spool = nullptr;
+  // While the encoder has its body, and the request waits for it.
+  std::shared_ptr<LentBody> lent;
+  transport::Request request;
+  core::Compression compression = core::Compression::None;
+  CodedBytes coded;                    // what is sent; null: the JSON
   std::unique_ptr<StoredBody> stored;  // once the memory is given up
   bool is_unreadable = false;          // its body is gone for good
   bool is_cut_short = false;           // its body could not be read this time
 
-  uint64_t size_bytes() const override { return batch->body.size_bytes(); }
+  uint64_t size_bytes() const override { return coded ? coded->size() : batch->body.size_bytes(); }
   size_t read(uint64_t offset, char* out, size_t room) override {
+    if (coded) return coded->copy(out, room, static_cast<size_t>(offset));
     if (!batch->body.is_released()) return batch->body.read(offset, out, room);
     if (!stored) stored = spool->open_body(batch->sequence);
     const size_t size = stored->read(offset, out, room);
@@ -79,10 +126,12 @@ struct Delivery::Verification final : transport::BodySource {
 
   core::WebhookPtr webhook;
   Done done;
+  CodedBytes coded;  // what is sent; null: kBody
 
-  uint64_t size_bytes() const override { return kBody.size(); }
+  std::string_view body() const { return coded ? std::string_view(*coded) : kBody; }
+  uint64_t size_bytes() const override { return body().size(); }
   size_t read(uint64_t offset, char* out, size_t room) override {
-    return kBody.substr(static_cast<size_t>(offset)).copy(out, room);
+    return body().copy(out, room, static_cast<size_t>(offset));
   }
 };
 

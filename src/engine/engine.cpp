@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "engine/webhook_drafts.h"
 #include "platform/asymmetric_fence.h"
 #include "platform/exit_guard.h"
 #include "platform/fork_guard.h"
@@ -25,6 +26,9 @@ constexpr core::Duration kTrimAfter = std::chrono::seconds(1);
 
 // Beyond its time-out close waits this long for the thread, which only has to notice.
 constexpr core::Duration kCloseGrace = std::chrono::milliseconds(90);
+
+// Then the thread that codes has so long for the piece it is at.
+constexpr core::Duration kEncoderGrace = std::chrono::seconds(2);
 
 uint64_t seed_of(const core::EngineSettings& settings) {
   return settings.random_seed != 0 ? settings.random_seed : platform::random_seed();
@@ -77,6 +81,7 @@ Result<> Engine::start() {
   // A later start may succeed.
   waker_.store(nullptr, std::memory_order_release);
   spool_waker_.store(nullptr, std::memory_order_release);
+  encoder_.reset();
   delivery_.reset();
   worker_.reset();
   events_.reset();
@@ -108,9 +113,10 @@ Result<> Engine::start_parts() {
   } else if (auto done = open_spool(); !done) {
     return done;
   }
+  encoder_ = std::make_unique<EncoderThread>([this] { transport_->wake(); });
   delivery_ = std::make_unique<Delivery>(
-      Delivery::Parts{*clock_, intake_, *events_, controls_, *transport_, store(), worker_.get(),
-                      reports_, log_, counters_, webhook_counters_},
+      Delivery::Parts{*clock_, intake_, *events_, controls_, *transport_, *encoder_, store(),
+                      worker_.get(), reports_, log_, counters_, webhook_counters_},
       settings_, seeds.next());
   if (spool_) {
     if (auto done = restore(); !done) return done;
@@ -202,7 +208,13 @@ Result<> Engine::close(int32_t timeout_ms) {
     return {ErrorCode::Timeout, "the delivery thread did not end in time"};
   }
   waker_.store(nullptr, std::memory_order_release);
+  // It may be reading from the spool, and looks up between two reads.
+  const bool has_encoder_ended = encoder_->stop(kEncoderGrace);
   if (auto done = close_spool(); !done) return done;
+  if (!has_encoder_ended) {
+    is_abandoned_.store(true);
+    return {ErrorCode::Timeout, "a batch could not be read in time"};
+  }
   const uint64_t given_up = delivery_->given_up_events_count();
   if (given_up == 0) return {};
   return {ErrorCode::Timeout,
@@ -253,6 +265,7 @@ Result<> Engine::apply_settings(core::EngineSettings next) {
     if (*settings == webhook->settings) continue;
     changed.push_back(*webhook);
     changed.back().settings = std::move(*settings);
+    if (auto done = check_webhook(changed.back()); !done) return done;
   }
   settings_ = std::move(next);
   event_max_bytes_.store(settings_.event_max_bytes);

@@ -19,6 +19,7 @@
 #include "core/webhook_registry.h"
 #include "engine/control.h"
 #include "engine/delivery.h"
+#include "engine/encoder_thread.h"
 #include "engine/log.h"
 #include "engine/report_queue.h"
 #include "engine/spool_worker.h"
@@ -261,6 +262,7 @@ class Engine {
   std::unique_ptr<EventSource> events_;
   std::unique_ptr<SpoolWorker> worker_;
   std::unique_ptr<Delivery> delivery_;
+  std::unique_ptr<EncoderThread> encoder_;  // reads bodies of the delivery step's batches
   platform::Thread thread_;
   platform::Thread spool_thread_;
 };

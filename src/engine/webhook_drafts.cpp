@@ -7,6 +7,7 @@
 #include "config/webhook_keys.h"
 #include "core/limits.h"
 #include "transport/header_rules.h"
+#include "transport/signature.h"
 #include "transport/target.h"
 
 namespace posthaste::engine {
@@ -85,11 +86,28 @@ Result<core::Webhook> edit_webhook(const DraftContext& context, const core::Webh
   auto settings = config::webhook_settings(context.settings, webhook.overrides);
   if (!settings) return settings.error();
   webhook.settings = std::move(*settings);
-  const transport::HeaderContext headers{webhook.settings.auth_header,
-                                         !webhook.credentials.empty()};
-  if (auto done = transport::check_custom_headers(webhook.headers, headers); !done)
-    return done.error();
+  if (auto done = check_webhook(webhook); !done) return done.error();
   return webhook;
+}
+
+Result<> check_webhook(const core::Webhook& webhook) {
+  const core::DeliverySettings& settings = webhook.settings;
+  transport::HeaderContext context;
+  context.has_authorization = !webhook.credentials.empty();
+  context.is_signed = !settings.signing_secrets.empty();
+  context.is_compressed = settings.compression != core::Compression::None;
+  const bool is_taken = context.is_signed && !webhook.auth_token.empty() &&
+                        transport::is_signature_header(settings.auth_header);
+  if (is_taken) {
+    return {ErrorCode::BadValue,
+            "auth.header: " + settings.auth_header + " is the name of a header of signatures",
+            "auth.header"};
+  }
+  context.token_header = settings.auth_header;
+  if (auto done = transport::check_custom_headers(webhook.headers, context); !done) return done;
+  if (auto secrets = transport::parse_signing_secrets(settings.signing_secrets); !secrets)
+    return secrets.error();
+  return {};
 }
 
 Result<core::Webhook> draft_webhook(const DraftContext& context, std::string id,

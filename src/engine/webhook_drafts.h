@@ -32,4 +32,8 @@ core::WebhookSpec with_secrets_of(const core::Webhook& known, core::WebhookSpec 
 core::Result<core::Webhook> edit_webhook(const DraftContext& context, const core::Webhook& before,
                                          const core::WebhookSpec& change);
 
+// What must fit together in a complete webhook: headers against one another and the settings, and
+// secrets that can sign. Again when settings of the engine changed under it.
+core::Result<> check_webhook(const core::Webhook& webhook);
+
 }  // namespace posthaste::engine

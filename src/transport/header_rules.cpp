@@ -12,6 +12,8 @@ constexpr std::string_view kReserved[] = {
     "Host",    "Content-Type", "Content-Length", "Transfer-Encoding", "Connection", "Expect",
     "Upgrade", "TE",           "Trailer",        "User-Agent",
 };
+constexpr std::string_view kSignatureHeaders[] = {"webhook-id", "webhook-timestamp",
+                                                  "webhook-signature"};
 constexpr std::string_view kReservedPrefix = "X-MessageSystems-";
 // Only so much of a wrong name is repeated in a message.
 constexpr size_t kEchoedNameBytesMax = 64;
@@ -57,10 +59,18 @@ core::Result<> check_header_value(std::string_view name, std::string_view value)
   return {};
 }
 
+bool is_signature_header(std::string_view name) {
+  return std::any_of(
+      std::begin(kSignatureHeaders), std::end(kSignatureHeaders),
+      [name](std::string_view reserved) { return equal_ignoring_case(name, reserved); });
+}
+
 bool is_reserved_header(std::string_view name, const HeaderContext& context) {
   if (equal_ignoring_case(name.substr(0, kReservedPrefix.size()), kReservedPrefix)) return true;
   if (context.has_authorization && equal_ignoring_case(name, "Authorization")) return true;
   if (!context.token_header.empty() && equal_ignoring_case(name, context.token_header)) return true;
+  if (context.is_compressed && equal_ignoring_case(name, "Content-Encoding")) return true;
+  if (context.is_signed && is_signature_header(name)) return true;
   return std::any_of(std::begin(kReserved), std::end(kReserved), [name](std::string_view reserved) {
     return equal_ignoring_case(name, reserved);
   });

@@ -21,6 +21,8 @@ inline constexpr size_t kCustomHeaderBytesLimit = 3000;
 struct HeaderContext {
   std::string token_header;        // auth.header; empty: none
   bool has_authorization = false;  // the webhook's authentication sends `Authorization`
+  bool is_signed = false;          // signatures send webhook-id and two more
+  bool is_compressed = false;      // compression sends `Content-Encoding`
 };
 
 // All fail with BadHeader, the header's name as key; no message contains a value.
@@ -30,6 +32,7 @@ core::Result<> check_header_name(std::string_view name);
 // No control characters, so no line can end early.
 core::Result<> check_header_value(std::string_view name, std::string_view value);
 // In any case of letters.
+bool is_signature_header(std::string_view name);
 bool is_reserved_header(std::string_view name, const HeaderContext& context);
 core::Result<> check_custom_headers(const std::vector<std::pair<std::string, std::string>>& headers,
                                     const HeaderContext& context);

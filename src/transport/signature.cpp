@@ -1,9 +1,13 @@
 #include "transport/signature.h"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
+
+#include "core/limits.h"
 
 namespace posthaste::transport {
 
@@ -65,7 +69,22 @@ core::Error bad(const char* message) {
   return {ErrorCode::BadValue, message, {}};
 }
 
+constexpr const char* kSecretsKey = "signing.secrets";
+constexpr std::string_view kSeparators = " ,";
+
 }  // namespace
+
+void EvpFree::operator()(EVP_PKEY* key) const {
+  EVP_PKEY_free(key);
+}
+
+void EvpFree::operator()(EVP_MD_CTX* context) const {
+  EVP_MD_CTX_free(context);
+}
+
+bool SigningSecret::is_ed25519() const {
+  return EVP_PKEY_get_base_id(key_.get()) == EVP_PKEY_ED25519;
+}
 
 Result<SigningSecret> SigningSecret::parse(std::string_view text) {
   const bool is_symmetric = text.starts_with(kSymmetricPrefix);
@@ -102,10 +121,34 @@ std::string SigningSecret::public_key() const {
   return std::string(kPublicPrefix) + encode_base64(bytes.data(), size);
 }
 
+Result<std::vector<SigningSecret>> parse_signing_secrets(std::string_view text) {
+  std::vector<SigningSecret> secrets;
+  for (;;) {
+    text.remove_prefix(std::min(text.find_first_not_of(kSeparators), text.size()));
+    if (text.empty()) return secrets;
+    if (secrets.size() == core::kSigningSecretsMax) {
+      return core::Error{ErrorCode::BadValue,
+                         std::string(kSecretsKey) + ": more than " +
+                             std::to_string(core::kSigningSecretsMax) + " secrets",
+                         kSecretsKey};
+    }
+    const std::string_view item = text.substr(0, text.find_first_of(kSeparators));
+    text.remove_prefix(item.size());
+    auto secret = SigningSecret::parse(item);
+    if (!secret) {
+      return core::Error{secret.code(),
+                         std::string(kSecretsKey) + ": secret " +
+                             std::to_string(secrets.size() + 1) + ": " + secret.error().message,
+                         kSecretsKey};
+    }
+    secrets.push_back(std::move(*secret));
+  }
+}
+
 Signer::Signer(const std::vector<SigningSecret>& secrets, std::string_view id,
                int64_t timestamp_s) {
   for (const SigningSecret& secret : secrets) {
-    Run run{&secret, std::unique_ptr<EVP_MD_CTX, EvpFree>(EVP_MD_CTX_new())};
+    Run run{&secret, std::unique_ptr<evp_md_ctx_st, EvpFree>(EVP_MD_CTX_new())};
     const EVP_MD* const digest = secret.is_ed25519() ? nullptr : EVP_sha256();
     has_failed_ =
         has_failed_ || !run.context ||

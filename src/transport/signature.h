@@ -4,8 +4,6 @@
 // Source: https://www.standardwebhooks.com, "Signature scheme".
 #pragma once
 
-#include <openssl/evp.h>
-
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,11 +12,15 @@
 
 #include "core/result.h"
 
+// OpenSSL's EVP_PKEY and EVP_MD_CTX, which only signature.cpp looks into.
+struct evp_pkey_st;
+struct evp_md_ctx_st;
+
 namespace posthaste::transport {
 
 struct EvpFree {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  void operator()(evp_pkey_st* key) const;
+  void operator()(evp_md_ctx_st* context) const;
 };
 
 // Purpose: one secret, ready to sign. Ownership: owns its key, which OpenSSL wipes. Threads: any,
@@ -31,14 +33,18 @@ class SigningSecret {
   // What receivers verify the signatures of a whsk_ secret with: `whpk_` and base64. Empty for
   // whsec_.
   std::string public_key() const;
-  bool is_ed25519() const { return EVP_PKEY_get_base_id(key_.get()) == EVP_PKEY_ED25519; }
-  EVP_PKEY* key() const { return key_.get(); }
+  bool is_ed25519() const;
+  evp_pkey_st* key() const { return key_.get(); }
 
  private:
-  explicit SigningSecret(EVP_PKEY* key) : key_(key) {}
+  explicit SigningSecret(evp_pkey_st* key) : key_(key) {}
 
-  std::unique_ptr<EVP_PKEY, EvpFree> key_;
+  std::unique_ptr<evp_pkey_st, EvpFree> key_;
 };
+
+// The value of signing.secrets: secrets with blanks or commas between them; none of an empty text.
+// BadValue tells which secret is bad, by its place, and has no part of the text.
+core::Result<std::vector<SigningSecret>> parse_signing_secrets(std::string_view text);
 
 // Purpose: signs one message, whose body may come in parts. Ownership: refers to the secrets.
 // Threads: one. Invariants: keeps a copy of the body only when there is a whsk_ secret, since
@@ -56,7 +62,7 @@ class Signer {
  private:
   struct Run {
     const SigningSecret* secret = nullptr;
-    std::unique_ptr<EVP_MD_CTX, EvpFree> context;
+    std::unique_ptr<evp_md_ctx_st, EvpFree> context;
   };
 
   std::vector<Run> runs_;

@@ -36,8 +36,8 @@ SimEngine::SimEngine(const core::EngineSettings& settings, uint64_t seed, SimObs
       memory_(settings.attempts_max_age, settings.attempts_max_bytes),
       store_(std::make_unique<Store>(memory_, observer_)),
       delivery_(std::make_unique<engine::Delivery>(
-          engine::Delivery::Parts{clock_, intake_, events_, controls_, transport_, *store_, nullptr,
-                                  reports_, log_, counters_, webhook_counters_},
+          engine::Delivery::Parts{clock_, intake_, events_, controls_, transport_, encoder_,
+                                  *store_, nullptr, reports_, log_, counters_, webhook_counters_},
           settings, seed)) {}
 
 SimEngine::~SimEngine() = default;

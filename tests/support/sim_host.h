@@ -20,6 +20,7 @@
 #include "intake/intake.h"
 #include "metrics/counters.h"
 #include "support/sim_clock.h"
+#include "support/sim_encoder.h"
 #include "support/sim_transport.h"
 
 namespace posthaste::test {
@@ -56,6 +57,7 @@ class SimHost {
   SimClock& clock() { return clock_; }
   const SimClock& clock() const { return clock_; }
   SimTransport& transport() { return transport_; }
+  SimEncoder& encoder() { return encoder_; }
   const core::EventCatalogue& catalogue() const { return catalogue_; }
   const core::WebhookRegistry& registry() const { return registry_; }
   const core::EngineSettings& settings() const { return settings_; }
@@ -106,6 +108,7 @@ class SimHost {
   SimObserver& observer_;
   SimClock clock_;
   SimTransport transport_{clock_};
+  SimEncoder encoder_;
   core::EventCatalogue catalogue_;
   core::EngineSettings settings_;
   core::WebhookRegistry registry_;

@@ -46,8 +46,9 @@ Result<> SimSpoolEngine::start(uint64_t seed, core::WallTime wall_start) {
     reports_.push(engine::report_of(loss, clock_.wall_now()));
   }
   delivery_ = std::make_unique<engine::Delivery>(
-      engine::Delivery::Parts{clock_, intake_, hand_over_, controls_, transport_, spool_->store(),
-                              worker_.get(), reports_, log_, counters_, webhook_counters_},
+      engine::Delivery::Parts{clock_, intake_, hand_over_, controls_, transport_, encoder_,
+                              spool_->store(), worker_.get(), reports_, log_, counters_,
+                              webhook_counters_},
       settings_, delivery_seed);
   if (auto done = engine::restore({*spool_, catalogue_, settings_, clock_, registry_, *delivery_});
       !done) {

@@ -191,6 +191,8 @@ TEST_CASE("The defaults are those of the design", "[config][property_table]") {
       {"tls.min_version", "1.2"},
       {"proxy", "none"},
       {"proxy.no_proxy", ""},
+      {"compression", "none"},
+      {"signing.secrets", ""},
       {"webhook.max_waiting_bytes", "64MiB"},
       {"webhook.max_spool_bytes", "0B"},
       {"dead_letter", "off"},

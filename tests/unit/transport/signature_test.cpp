@@ -78,3 +78,27 @@ TEST_CASE("A secret that is none is refused without showing any of it", "[transp
   CHECK(SigningSecret::parse("whsec_" + std::string(84, 'A') + "AA==").ok());
   CHECK_FALSE(SigningSecret::parse("whsec_" + std::string(88, 'A')).ok());
 }
+
+TEST_CASE("Secrets stand behind one another with blanks or commas between them",
+          "[transport][signature]") {
+  const std::string one = kSymmetric;
+  const std::string other = kSeed;
+  for (const std::string& text :
+       {one + " " + other, one + "," + other, " " + one + " , " + other + ","}) {
+    const auto list = transport::parse_signing_secrets(text);
+    REQUIRE(list.ok());
+    CHECK(sign(*list, "[]") == sign(secrets({kSymmetric, kSeed}), "[]"));
+  }
+  CHECK(transport::parse_signing_secrets("").value().empty());
+}
+
+TEST_CASE("Of a list with a bad secret only its place is told", "[transport][signature]") {
+  const auto list = transport::parse_signing_secrets(std::string(kSymmetric) + " hunter2hunter2");
+  REQUIRE(list.code() == core::ErrorCode::BadValue);
+  CHECK(list.error().key == "signing.secrets");
+  CHECK(list.error().message.find("secret 2") != std::string::npos);
+  CHECK(list.error().message.find("hunter") == std::string::npos);
+  std::string many;
+  for (int i = 0; i < 9; ++i) many += std::string(kSymmetric) + " ";
+  CHECK(transport::parse_signing_secrets(many).code() == core::ErrorCode::BadValue);
+}
