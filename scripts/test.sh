@@ -33,6 +33,7 @@ run_tests() {
 }
 
 install_missing_packages build test
+install_node_modules
 if $is_long; then
   configure_and_build "$preset"
   run_tests "$preset"

@@ -20,10 +20,12 @@ list_packages() {
   done
 }
 
-# Prints those of the given packages that are not installed.
+# Prints those of the given packages that are not installed. npm may be there without its package: nodejs from another
+# source brings it, and refuses Debian's.
 missing_packages() {
   local package
   for package in "$@"; do
+    [ "$package" != npm ] || ! command -v npm >/dev/null || continue
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
   done
 }
@@ -60,6 +62,16 @@ install_missing_packages() {
     fi
   fi
   rm -f "$log"
+}
+
+# Installs what tests need from npm into build/node, each pinned; no-op and offline when it is there.
+install_node_modules() {
+  local name=standardwebhooks version=1.0.0 directory=$POSTHASTE_ROOT/build/node
+  local installed=$directory/node_modules/$name/package.json
+  ! grep -qs "\"version\": \"$version\"" "$installed" || return 0
+  mkdir -p "$directory"
+  npm install --prefix "$directory" --no-audit --no-fund --ignore-scripts --no-package-lock --loglevel=error \
+    "$name@$version" >/dev/null || die "npm could not install $name $version"
 }
 
 # configure_and_build <preset> [target...]: builds into build/<preset>; all targets when none is named. Quiet: the
