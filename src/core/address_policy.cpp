@@ -107,6 +107,13 @@ Address v4_at(const Address& address, size_t offset, uint8_t mask = 0) {
   return found;
 }
 
+// Linux takes a connection to the unspecified address for one to itself.
+std::optional<Address> loopback_behind(const Address& address) {
+  if (address == Address::v4(0)) return Address::v4(0x7f000001);
+  if (address == Address()) return Address::parse("::1");
+  return std::nullopt;
+}
+
 // The IPv4 address that packets to it end at.
 std::optional<Address> embedded_v4(const Address& address) {
   static const Network at_end[] = {known(kNat64), known(kNat64Local), known(kV4Compatible)};
@@ -149,6 +156,25 @@ std::optional<std::array<uint8_t, 4>> parse_v4(std::string_view text) {
     text.remove_prefix(dot == std::string_view::npos ? text.size() : dot + 1);
   }
   return bytes;
+}
+
+template <typename Item>
+std::optional<std::vector<Item>> parse_list(std::string_view text) {
+  std::vector<Item> items;
+  const auto trimmed = [](std::string_view part) {
+    const size_t begin = part.find_first_not_of(' ');
+    if (begin == std::string_view::npos) return std::string_view();
+    return part.substr(begin, part.find_last_not_of(' ') - begin + 1);
+  };
+  if (trimmed(text).empty()) return items;
+  for (;;) {
+    const size_t comma = text.find(',');
+    const auto item = Item::parse(trimmed(text.substr(0, comma)));
+    if (!item) return std::nullopt;
+    items.push_back(*item);
+    if (comma == std::string_view::npos) return items;
+    text.remove_prefix(comma + 1);
+  }
 }
 
 // Groups of an IPv6 address without `::`, an IPv4 address at the end perhaps; false: not that.
@@ -299,6 +325,14 @@ std::string PortRange::text() const {
   return first == last ? std::to_string(first) : std::to_string(first) + "-" + std::to_string(last);
 }
 
+std::optional<std::vector<Network>> parse_networks(std::string_view text) {
+  return parse_list<Network>(text);
+}
+
+std::optional<std::vector<PortRange>> parse_ports(std::string_view text) {
+  return parse_list<PortRange>(text);
+}
+
 std::optional<std::string> AddressPolicy::refusal(const Address& address, uint16_t port) const {
   const bool is_port_allowed =
       ports.empty() || std::any_of(ports.begin(), ports.end(), [port](const PortRange& range) {
@@ -325,6 +359,10 @@ std::optional<std::string> AddressPolicy::refusal(const Address& address, uint16
   if (embedded) {
     if (auto inner = refusal(*embedded, port))
       return address.text() + " stands for an IPv4 address: " + *inner;
+  }
+  if (const auto loopback = loopback_behind(address)) {
+    if (auto inner = refusal(*loopback, port))
+      return address.text() + " stands for this machine: " + *inner;
   }
   std::string_view what = never_by_default(address);
   if (!what.empty()) {

@@ -1,6 +1,7 @@
 // Which network addresses webhooks may be sent to (keys address.*): a target is somebody's text,
 // and names resolve to whatever their owner likes, so it is the address of each connection that is
-// judged. Pure: the transport asks before it opens a socket and before it uses a kept connection.
+// judged. Pure: the transport asks before it opens a socket and before it uses a kept connection
+// (docs/decisions/0010).
 #pragma once
 
 #include <array>
@@ -53,6 +54,11 @@ enum class AddressRule {
   Any,     // all but link-local and the metadata services of clouds
   Public,  // what IANA's registries of special addresses call globally reachable
 };
+
+// The items of a list between commas, blanks around them ignored, none for an empty text; nothing
+// when one does not parse.
+std::optional<std::vector<Network>> parse_networks(std::string_view text);
+std::optional<std::vector<PortRange>> parse_ports(std::string_view text);
 
 // Purpose: judges addresses. Ownership: a value. Threads: any. Invariants: of the networks in both
 // lists that contain an address the most specific one decides, deny when there are two; where there

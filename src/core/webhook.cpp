@@ -1,8 +1,21 @@
 #include "core/webhook.h"
 
+#include "core/wipe.h"
+
 #include <algorithm>
 
 namespace posthaste::core {
+
+Webhook::~Webhook() {
+  for (std::string* secret :
+       {&credentials, &auth_token, &settings.auth_password, &settings.auth_bearer,
+        &settings.oauth2_client_secret, &settings.oauth2_parameters, &settings.tls_key_password,
+        &settings.proxy, &settings.signing_secrets}) {
+    wipe(*secret);
+  }
+  for (auto& header : headers) wipe(header.second);
+  for (auto& override : overrides) wipe(override.second);
+}
 
 const char* state_name(WebhookState state) {
   switch (state) {

@@ -35,6 +35,13 @@ struct WebhookSpec {
 enum class WebhookState { Activating, Active, Inactive, Paused };
 
 struct Webhook {
+  Webhook() = default;
+  ~Webhook();  // overwrites the secrets
+  Webhook(const Webhook&) = default;
+  Webhook(Webhook&&) = default;
+  Webhook& operator=(const Webhook&) = default;
+  Webhook& operator=(Webhook&&) = default;
+
   std::string id;
   std::string name;
   std::string target;       // without credentials and fragment

@@ -198,6 +198,7 @@ void CurlTransport::pause_until(core::Instant until, core::Instant now) {
 
 void CurlTransport::release(Running::iterator transfer) {
   curl_multi_remove_handle(multi_, (*transfer)->easy());
+  (*transfer)->forget();
   if (idle_.size() < kIdleTransfersMax) idle_.push_back(std::move(*transfer));
   if (transfer != std::prev(running_.end())) *transfer = std::move(running_.back());
   running_.pop_back();

@@ -29,9 +29,10 @@ std::optional<Number> parse_number(std::string_view text) {
 
 }  // namespace
 
-void Response::reset(bool keep_response) {
+void Response::reset(bool keep_response, size_t kept_body_bytes_max) {
   *this = Response();
   keep_response_ = keep_response;
+  kept_body_bytes_max_ = kept_body_bytes_max;
 }
 
 Response::Verdict Response::take_head_line(std::string_view line) {
@@ -54,8 +55,8 @@ Response::Verdict Response::take_head_line(std::string_view line) {
 
 Response::Verdict Response::take_body(std::string_view bytes) {
   body_bytes_ += bytes.size();
-  if (keep_response_ && body_.size() < kKeptBodyBytesMax) {
-    body_.append(bytes.substr(0, kKeptBodyBytesMax - body_.size()));
+  if (keep_response_ && body_.size() < kept_body_bytes_max_) {
+    body_.append(bytes.substr(0, kept_body_bytes_max_ - body_.size()));
   }
   return is_body_at_limit() ? Verdict::Enough : Verdict::More;
 }

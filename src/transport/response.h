@@ -17,18 +17,16 @@ namespace posthaste::transport {
 inline constexpr size_t kResponseHeadBytesMax = 64u << 10;
 // From here on the status decides and the rest is not read.
 inline constexpr size_t kResponseBodyBytesMax = 64u << 10;
-// Of the body, with Request::keep_response.
-inline constexpr size_t kKeptBodyBytesMax = 4u << 10;
 
 // Purpose: collects the final answer of one request. Owns copies. Threads: one at a time.
 // Invariants: headers are those of the last head only; body bytes kept never exceed
-// kKeptBodyBytesMax.
+// their limit.
 class Response {
  public:
   enum class Verdict { More, Enough };
 
   // Forgets everything, for the next request.
-  void reset(bool keep_response);
+  void reset(bool keep_response, size_t kept_body_bytes_max = 4u << 10);
   // One line with its line end, as received. Enough: the heads are over their limit.
   Verdict take_head_line(std::string_view line);
   // Enough: the body has reached its limit.
@@ -53,6 +51,7 @@ class Response {
   void take_continuation(std::string_view text);
 
   bool keep_response_ = false;
+  size_t kept_body_bytes_max_ = 0;
   bool head_ended_ = false;
   int32_t status_ = 0;
   size_t head_bytes_ = 0;

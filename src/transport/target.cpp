@@ -230,6 +230,19 @@ std::string_view host_of_url(std::string_view url) {
   return authority.substr(0, authority.find(':'));
 }
 
+std::optional<core::Address> address_of_url(std::string_view text) {
+  const Url url(curl_url());
+  if (url == nullptr || curl_url_set(url.get(), CURLUPART_URL, std::string(text).c_str(),
+                                     CURLU_PATH_AS_IS) != CURLUE_OK) {
+    return std::nullopt;
+  }
+  const auto host = get(url.get(), CURLUPART_HOST);
+  if (!host) return std::nullopt;
+  const bool is_bracketed = host->starts_with('[') && host->ends_with(']');
+  const std::string_view name = *host;
+  return core::Address::parse(is_bracketed ? name.substr(1, name.size() - 2) : name);
+}
+
 bool is_address_literal_url(std::string_view url) {
   const std::string host(host_of_url(url));
   in_addr address{};

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/address_policy.h"
 #include "core/result.h"
 
 namespace posthaste::transport {
@@ -46,6 +47,10 @@ std::string origin_text(const Origin& origin);
 
 // The host of a checked URL as it stands there, without brackets and port. Cheap.
 std::string_view host_of_url(std::string_view url);
+
+// The address that a checked URL names instead of a host, in any of the spellings that libcurl
+// knows (octal, hexadecimal, short).
+std::optional<core::Address> address_of_url(std::string_view url);
 
 // Whether a checked URL names its host by address, so that nothing needs to be resolved. Cheap.
 bool is_address_literal_url(std::string_view url);

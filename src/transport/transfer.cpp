@@ -1,13 +1,17 @@
 #include "transport/transfer.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <strings.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <functional>
 #include <utility>
 
+#include "core/wipe.h"
 #include "platform/exit_guard.h"
 #include "transport/connection_socket.h"
 #include "transport/proxy.h"
@@ -46,6 +50,38 @@ long curl_version_of(core::TlsVersion version) {
       return CURL_SSLVERSION_TLSv1_3;
   }
   return CURL_SSLVERSION_TLSv1_2;
+}
+
+// Nothing for another family.
+std::optional<core::Address> address_of(const curl_sockaddr& from, uint16_t& port) {
+  core::Address address = core::Address::v4(0);
+  if (from.family == AF_INET && from.addrlen >= sizeof(sockaddr_in)) {
+    sockaddr_in to{};
+    std::memcpy(&to, &from.addr, sizeof to);
+    port = ntohs(to.sin_port);
+    return core::Address::v4(ntohl(to.sin_addr.s_addr));
+  }
+  if (from.family == AF_INET6 && from.addrlen >= sizeof(sockaddr_in6)) {
+    sockaddr_in6 to{};
+    std::memcpy(&to, &from.addr, sizeof to);
+    port = ntohs(to.sin6_port);
+    std::memcpy(address.bytes.data(), &to.sin6_addr, address.bytes.size());
+    return address;
+  }
+  return std::nullopt;
+}
+
+// libcurl keeps connections by the certificate's file alone, so another key or password for it
+// becomes another path to the same file: a digest of them, a bit for each step that is `/` or `/.`
+// (docs/decisions/0011).
+std::string certificate_path(const ConnectionOptions& options) {
+  if (options.client_key.empty() && options.key_password.empty()) return options.client_cert;
+  uint64_t digest = std::hash<std::string>()(options.client_key + '\n' + options.key_password);
+  const size_t slash = options.client_cert.rfind('/');
+  const bool is_relative = slash == std::string::npos;
+  std::string path = is_relative ? "." : options.client_cert.substr(0, slash);
+  for (; digest != 0; digest >>= 1) path += (digest & 1) != 0 ? "/." : "/";
+  return path + "/" + options.client_cert.substr(is_relative ? 0 : slash + 1);
 }
 
 // One line without control characters, for texts that come from libcurl.
@@ -91,10 +127,12 @@ bool Transfer::prepare(const Request& request, core::Instant now,
   has_connected_ = is_resolution_refused_ = has_upload_begun_ = false;
   open_socket_error_ = 0;
   uploaded_bytes_ = 0;
-  response_.reset(request.keep_response);
+  addresses_ = request.addresses;
+  refusal_.clear();
+  has_opened_socket_ = false;
+  hidden_address_ = proxy_.empty() ? std::nullopt : address_of_url(request.url);
+  response_.reset(request.keep_response, request.kept_body_bytes_max);
 
-  // All options anew: whatever the request before set is gone, connections and names resolved stay.
-  curl_easy_reset(easy_);
   are_options_set_ = true;
   set_callbacks();
   set_connection(request);
@@ -164,7 +202,7 @@ void Transfer::set_connection(const Request& request) {
     set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
   }
   if (!options.client_cert.empty()) {
-    set(CURLOPT_SSLCERT, options.client_cert.c_str());
+    set(CURLOPT_SSLCERT, certificate_path(options).c_str());
     if (!options.client_key.empty()) set(CURLOPT_SSLKEY, options.client_key.c_str());
     if (!options.key_password.empty()) set(CURLOPT_KEYPASSWD, options.key_password.c_str());
   }
@@ -232,9 +270,35 @@ curl_socket_t Transfer::on_open_socket(void* self, curlsocktype /*purpose*/,
   platform::ExitGuard::park_this_thread_if_exiting();
   auto& transfer = *static_cast<Transfer*>(self);
   transfer.enter_connecting(Stage::Connecting);
+  uint16_t port = 0;
+  const auto remote = address_of(*address, port);
+  if (!transfer.may_use(remote, port)) return CURL_SOCKET_BAD;
   const curl_socket_t socket = open_connection_socket(*address);
+  transfer.has_opened_socket_ = true;
   if (socket == CURL_SOCKET_BAD) transfer.open_socket_error_ = errno;
   return socket;
+}
+
+bool Transfer::may_use(const std::optional<core::Address>& address, uint16_t port) {
+  if (!addresses_) return true;
+  const std::optional<std::string> refusal =
+      !address          ? "the address is not of the Internet Protocol"
+      : !proxy_.empty() ? refusal_behind_proxy(*address, port)
+                        : addresses_->refusal(*address, port);
+  if (refusal) refusal_ = *refusal;
+  return !refusal;
+}
+
+// The proxy connects to the target where nobody can look.
+std::optional<std::string> Transfer::refusal_behind_proxy(const core::Address& proxy,
+                                                          uint16_t port) const {
+  if (addresses_->is_restrictive()) {
+    return "the target is behind a proxy, where the keys address.* cannot be applied";
+  }
+  if (hidden_address_) {
+    if (auto refusal = addresses_->refusal(*hidden_address_, port)) return refusal;
+  }
+  return addresses_->refusal(proxy, port);
 }
 
 // Called only for names that libcurl has not in its cache, and for address literals.
@@ -257,9 +321,14 @@ CURLcode Transfer::on_handshake(CURL* /*easy*/, void* /*context*/, void* self) {
 
 // The connection stands, TLS included, and the request is about to be sent, for the first time or
 // again.
-int Transfer::on_connected(void* self, char* /*remote*/, char* /*local*/, int /*remote_port*/,
+int Transfer::on_connected(void* self, char* remote, char* /*local*/, int remote_port,
                            int /*local_port*/) {
   auto& transfer = *static_cast<Transfer*>(self);
+  // A connection may have been kept since before the policy changed.
+  if (!transfer.may_use(core::Address::parse(remote), static_cast<uint16_t>(remote_port))) {
+    curl_easy_setopt(transfer.easy_, CURLOPT_FORBID_REUSE, 1L);
+    return CURL_PREREQFUNC_ABORT;
+  }
   transfer.stage_ = Stage::Connected;
   transfer.has_connected_ = true;
   transfer.progress_at_ = transfer.clock_.now();
@@ -379,6 +448,13 @@ Completion Transfer::time_out(core::Instant now) {
   return completion;
 }
 
+// Whatever this request set is gone for the next one; connections and names resolved stay.
+void Transfer::forget() {
+  curl_easy_reset(easy_);
+  core::wipe(header_text_);
+  core::wipe(proxy_);
+}
+
 void Transfer::complete_with_status(Completion& completion) const {
   completion.status = response_.status();
 }
@@ -389,6 +465,14 @@ void Transfer::complete_with_failure(Completion& completion, CURLcode code) cons
     completion.timed_out = true;
     completion.network_name = "EAI_AGAIN";
     completion.detail = "the name was not looked up: too many look-ups hang";
+    return;
+  }
+  const bool is_refused =
+      (code == CURLE_COULDNT_CONNECT && !has_opened_socket_) || code == CURLE_ABORTED_BY_CALLBACK;
+  if (is_refused && !refusal_.empty()) {
+    completion.phase = Phase::Connect;
+    completion.network_name = "EACCES";
+    completion.detail = "the address policy refuses the connection: " + refusal_;
     return;
   }
   if (code == CURLE_WRITE_ERROR && response_.is_head_over_limit()) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,8 @@ class Transfer {
   // has passed.
   Completion finish(CURLcode code);
   Completion time_out(core::Instant now);
+  // Once it is out of the multi handle: overwrites what it knows of the request's secrets.
+  void forget();
 
  private:
   enum class TimeOut { Connect, Upload, Answer, Whole };
@@ -72,6 +75,9 @@ class Transfer {
   void set_headers(const Request& request);
   void add_header_line(const std::string& name, const std::string& value);
 
+  // Whether the policy lets this address be used; says why not in refusal_.
+  bool may_use(const std::optional<core::Address>& address, uint16_t port);
+  std::optional<std::string> refusal_behind_proxy(const core::Address& proxy, uint16_t port) const;
   void enter_connecting(Stage stage);
   bool is_upload_complete() const;
   core::Duration time_info(CURLINFO info) const;
@@ -92,6 +98,11 @@ class Transfer {
   uint64_t read_offset_ = 0;
   bool are_options_set_ = false;
   bool is_https_ = false;
+  std::shared_ptr<const core::AddressPolicy> addresses_;
+  std::string refusal_;  // why the policy refused the last address it did refuse
+  bool has_opened_socket_ = false;
+  // Behind a proxy: the target's address when the URL names one.
+  std::optional<core::Address> hidden_address_;
   std::string proxy_;  // its URL; empty: none
   bool is_host_literal_ = false;
 

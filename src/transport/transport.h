@@ -5,10 +5,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/address_policy.h"
 #include "core/settings.h"
 #include "core/time.h"
 
@@ -57,11 +59,14 @@ struct Request {
   std::vector<HeaderField> headers;
   BodySource* body = nullptr;
   ConnectionOptions connection;
-  core::Duration connect_timeout{};  // DNS to TLS
-  core::Duration request_timeout{};  // last byte sent to last byte of the answer; longest
-                                     // stand-still of the upload
-  core::Duration max_time{};         // the whole
-  bool keep_response = false;        // keep all response headers and the first 4 KiB of the body
+  core::Duration connect_timeout{};       // DNS to TLS
+  core::Duration request_timeout{};       // last byte sent to last byte of the answer; longest
+                                          // stand-still of the upload
+  core::Duration max_time{};              // the whole
+  bool keep_response = false;             // keep all response headers and the begin of the body
+  size_t kept_body_bytes_max = 4u << 10;  // of the body then
+  // Which addresses it may be connected to; null: all. Looked at again for a kept connection.
+  std::shared_ptr<const core::AddressPolicy> addresses;
 };
 
 // How far an attempt came; equal to POSTHASTE_PHASE_*.
@@ -97,7 +102,7 @@ struct Completion {
   std::string retry_after;     // value of Retry-After, empty when absent
   std::string location;        // value of Location, empty when absent
   std::vector<HeaderField> response_headers;  // with keep_response
-  std::string response_body;                  // with keep_response, at most 4 KiB
+  std::string response_body;                  // with keep_response, its begin
   Timings timings;
 };
 

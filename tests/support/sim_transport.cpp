@@ -103,6 +103,7 @@ void SimTransport::plan_upload(SimExchange& exchange, Instant connected) {
   } else {
     end = exchange.upload_ended + answer.response;
     completion = answer_of(answer);
+    if (request.keep_response) completion.response_body = answer.body;
   }
   if (end >= limit) {
     end = limit;

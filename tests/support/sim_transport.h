@@ -41,6 +41,7 @@ struct SimAnswer {
   uint32_t pieces_count = 1;  // the body is read in this many pieces, spread over the upload
   bool rewinds = false;       // half-way the upload starts again from the first byte
   std::string retry_after;
+  std::string body;  // of the answer
 };
 
 // One request from begin to its end.

@@ -5,6 +5,8 @@
 #include <netdb.h>
 
 #include <chrono>
+#include <sstream>
+#include <string>
 #include <string_view>
 #include <thread>
 
@@ -13,6 +15,7 @@ namespace posthaste::testing {
 std::atomic<bool> is_resolver_hanging{false};
 std::atomic<int> hanging_resolver_count{0};
 std::atomic<int> resolver_delay_ms{0};
+std::atomic<const char*> chosen_addresses{"127.0.0.1"};
 std::atomic<bool> is_perform_failing{false};
 std::atomic<bool> is_poll_failing{false};
 std::atomic<int> failed_poll_count{0};
@@ -22,6 +25,20 @@ namespace {
 template <typename Function>
 Function* original(const char* name) {
   return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
+}
+
+// One list of all; freeaddrinfo frees its members one by one.
+int resolve_chosen(const char* service, const addrinfo* hints, addrinfo** result) {
+  std::istringstream addresses(chosen_addresses.load());
+  addrinfo** end = result;
+  *end = nullptr;
+  for (std::string address; addresses >> address;) {
+    const int code =
+        original<decltype(getaddrinfo)>("getaddrinfo")(address.c_str(), service, hints, end);
+    if (code != 0) return code;
+    while (*end != nullptr) end = &(*end)->ai_next;
+  }
+  return 0;
 }
 
 void sleep_ms(int ms) {
@@ -45,6 +62,7 @@ __attribute__((visibility("default"))) int getaddrinfo(const char* node, const c
     --hanging_resolver_count;
     return EAI_AGAIN;
   }
+  if (name.ends_with(".chosen.test")) return resolve_chosen(service, hints, result);
   if (name.ends_with(".loopback.test")) {
     sleep_ms(resolver_delay_ms);
     node = "127.0.0.1";

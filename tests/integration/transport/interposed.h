@@ -15,6 +15,8 @@ extern std::atomic<bool> is_resolver_hanging;
 extern std::atomic<int> hanging_resolver_count;
 // Names that end in ".loopback.test" resolve to 127.0.0.1 after this many milliseconds.
 extern std::atomic<int> resolver_delay_ms;
+// Names that end in ".chosen.test" resolve to these addresses, blanks between them, in this order.
+extern std::atomic<const char*> chosen_addresses;
 
 // While set, curl_multi_perform and curl_multi_poll fail.
 extern std::atomic<bool> is_perform_failing;

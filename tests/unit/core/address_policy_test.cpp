@@ -213,3 +213,29 @@ TEST_CASE("A refusal names the address, what it is and the key", "[core][address
   policy.ports = {{443, 443}};
   CHECK(*policy.refusal(address("8.8.8.8"), 80) == "port 80 is not among those of address.ports");
 }
+
+TEST_CASE("Lists of networks and ports are read whole or not at all", "[core][address_policy]") {
+  using posthaste::core::parse_networks;
+  using posthaste::core::parse_ports;
+  CHECK(parse_networks("")->empty());
+  CHECK(parse_networks("  ")->empty());
+  const auto networks = parse_networks("10.0.0.0/8 , fd00::/8,127.0.0.1");
+  REQUIRE(networks);
+  REQUIRE(networks->size() == 3);
+  CHECK((*networks)[1].text() == "fd00::/8");
+  CHECK((*parse_ports("443, 8000-8999"))[1].text() == "8000-8999");
+  for (const char* text : {",", "10.0.0.0/8,", ",::1", "10.0.0.1/8", "example.com", "::1 ::2"}) {
+    CHECK_FALSE(parse_networks(text));
+  }
+  for (const char* text : {",", "0", "443,", "9-8", "http", "65536"})
+    CHECK_FALSE(parse_ports(text));
+}
+
+TEST_CASE("The unspecified address is refused where this machine is", "[core][address_policy]") {
+  AddressPolicy policy;
+  policy.deny = {*Network::parse("127.0.0.0/8"), *Network::parse("::1")};
+  CHECK(*policy.refusal(*Address::parse("0.0.0.0"), 80) ==
+        "0.0.0.0 stands for this machine: 127.0.0.1 is in 127.0.0.0/8 of address.deny");
+  CHECK(policy.refusal(*Address::parse("::"), 80));
+  CHECK_FALSE(AddressPolicy().refusal(*Address::parse("0.0.0.0"), 80));
+}
