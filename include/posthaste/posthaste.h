@@ -259,9 +259,10 @@ POSTHASTE_API posthaste_webhook_t* posthaste_webhook_copy(const posthaste_webhoo
 POSTHASTE_API int32_t posthaste_webhook_set(posthaste_webhook_t* webhook, const char* key,
                                             const char* value, posthaste_error_t* error);
 /*
- * Sets the keys of a REST-shaped JSON object: name, target, events (array), auth_token,
- * custom_headers (object), active; unknown fields are ignored. Either all of it is taken or
- * nothing.
+ * Sets the keys of a REST-shaped JSON object: name, target, events (array), auth_token, auth_type,
+ * auth_credentials ({username, password}; {access_token} of a bearer), auth_request_details
+ * ({url, body}), custom_headers (object), active; unknown fields are ignored. Either all of it is
+ * taken or nothing.
  */
 POSTHASTE_API int32_t posthaste_webhook_set_json(posthaste_webhook_t* webhook, const char* json,
                                                  size_t size, posthaste_error_t* error);

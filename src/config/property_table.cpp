@@ -41,6 +41,14 @@ constexpr Choice kJitters[] = {{"none", static_cast<uint64_t>(core::RetryJitter:
                                {"equal", static_cast<uint64_t>(core::RetryJitter::Equal)}};
 constexpr Choice kAccepts[] = {{"200", static_cast<uint64_t>(core::VerifyAccept::Only200)},
                                {"2xx", static_cast<uint64_t>(core::VerifyAccept::Any2xx)}};
+constexpr Choice kAuthTypes[] = {{"none", static_cast<uint64_t>(core::AuthType::None)},
+                                 {"basic", static_cast<uint64_t>(core::AuthType::Basic)},
+                                 {"bearer", static_cast<uint64_t>(core::AuthType::Bearer)},
+                                 {"oauth2", static_cast<uint64_t>(core::AuthType::OAuth2)}};
+constexpr Choice kTokenBodies[] = {{"form", static_cast<uint64_t>(core::TokenBody::Form)},
+                                   {"json", static_cast<uint64_t>(core::TokenBody::Json)}};
+constexpr Choice kAddressRules[] = {{"any", static_cast<uint64_t>(core::AddressRule::Any)},
+                                    {"public", static_cast<uint64_t>(core::AddressRule::Public)}};
 constexpr Choice kTlsVersions[] = {{"1.0", static_cast<uint64_t>(core::TlsVersion::V1_0)},
                                    {"1.1", static_cast<uint64_t>(core::TlsVersion::V1_1)},
                                    {"1.2", static_cast<uint64_t>(core::TlsVersion::V1_2)},
@@ -207,6 +215,32 @@ constexpr Property kProperties[] = {
            "Statuses that let the test POST pass."),
     text("auth.header", kIn<&DeliverySettings::auth_header>, 1, 128, is_auth_header, Change::Live,
          "Name of the header that carries a webhook's auth_token."),
+    choice("auth.type", kIn<&DeliverySettings::auth_type>, kAuthTypes, Change::Live,
+           "What the Authorization header holds, beside the auth_token's own header: nothing, user "
+           "and password, a token of the webhook's, or one fetched by OAuth 2 client credentials."),
+    text("auth.user", kIn<&DeliverySettings::auth_user>, 0, 1024, is_user_name, Change::Live,
+         "User of auth.type=basic."),
+    secret("auth.password", kIn<&DeliverySettings::auth_password>, 1024, is_plain_text,
+           Change::Live, "Password of auth.type=basic; may be empty."),
+    secret("auth.bearer", kIn<&DeliverySettings::auth_bearer>, 8192, is_bearer_token, Change::Live,
+           "Token of auth.type=bearer."),
+    text("oauth2.url", kIn<&DeliverySettings::oauth2_url>, 0, 2048, is_plain_text, Change::Live,
+         "Where auth.type=oauth2 gets its tokens, by a POST."),
+    text("oauth2.client_id", kIn<&DeliverySettings::oauth2_client_id>, 0, 1024, is_plain_text,
+         Change::Live, "Parameter client_id of the token request."),
+    secret("oauth2.client_secret", kIn<&DeliverySettings::oauth2_client_secret>, 4096,
+           is_plain_text, Change::Live, "Parameter client_secret of the token request."),
+    text("oauth2.grant_type", kIn<&DeliverySettings::oauth2_grant_type>, 1, 128, is_plain_text,
+         Change::Live, "Parameter grant_type of the token request."),
+    text("oauth2.scope", kIn<&DeliverySettings::oauth2_scope>, 0, 2048, is_plain_text, Change::Live,
+         "Parameter scope of the token request; empty leaves it out."),
+    text("oauth2.audience", kIn<&DeliverySettings::oauth2_audience>, 0, 2048, is_plain_text,
+         Change::Live, "Parameter audience of the token request; empty leaves it out."),
+    secret("oauth2.parameters", kIn<&DeliverySettings::oauth2_parameters>, 4096, is_form,
+           Change::Live,
+           "Further parameters of the token request, written like those of a form: a=1&b=2."),
+    choice("oauth2.body", kIn<&DeliverySettings::oauth2_body>, kTokenBodies, Change::Live,
+           "How the token request is written; form is what RFC 6749 wants."),
     text("tls.ca_file", kIn<&DeliverySettings::tls_ca_file>, 0, 4096, is_plain_text, Change::Live,
          "File of PEM certificates to trust instead of the system's; empty means the system's."),
     text("tls.client_cert", kIn<&DeliverySettings::tls_client_cert>, 0, 4096, is_plain_text,
@@ -257,6 +291,20 @@ constexpr Property kProperties[] = {
          "Memory for the waiting batches of all webhooks together."),
     count("connections.max", kIn<&EngineSettings::connections_max>, 2, 65'536, "connections",
           Change::Start, "Connections of the engine; endpoints in trouble get at most half."),
+    choice("address.policy", kIn<&EngineSettings::address_rule>, kAddressRules, Change::Live,
+           "Addresses that targets, token URLs and proxies may have: any but link-local and cloud "
+           "metadata ones, or public ones only."),
+    text("address.allow", kIn<&EngineSettings::address_allow>, 0, 16384, is_network_list,
+         Change::Live,
+         "Networks that may be connected to whatever address.policy says, between commas, such as "
+         "10.0.0.0/8 or fd00::/8."),
+    text("address.deny", kIn<&EngineSettings::address_deny>, 0, 16384, is_network_list,
+         Change::Live,
+         "Networks that may not be connected to; of the networks in both lists the most specific "
+         "one decides."),
+    text("address.ports", kIn<&EngineSettings::address_ports>, 0, 1024, is_port_list, Change::Live,
+         "Ports that may be connected to, between commas, such as 443 or 8000-8999; empty means "
+         "all."),
     count("verify.max_in_flight", kIn<&EngineSettings::verify_max_in_flight>, 1, 256, "requests",
           Change::Live, "Test POSTs that may run at the same time, apart from deliveries."),
     size("report.max_bytes", kIn<&EngineSettings::report_max_bytes>, 64 * kKiB, kGiB, Change::Live,
@@ -428,6 +476,21 @@ std::string_view choice_name(const Property& property, uint64_t number) {
   return found->name;
 }
 
+// What a text's further rule wants.
+std::string_view rule_text(const Property& property) {
+  constexpr std::pair<bool (*)(std::string_view), std::string_view> kRules[] = {
+      {is_auth_header, " of a header name"},
+      {is_user_name, " without a colon"},
+      {is_bearer_token, " of visible ASCII"},
+      {is_form, " of name=value pairs with & between them"},
+      {is_network_list, " of addresses and networks such as 10.0.0.0/8 between commas"},
+      {is_port_list, " of ports and ranges such as 8000-8999 between commas"}};
+  for (const auto& [accepts, text] : kRules) {
+    if (property.accepts == accepts) return text;
+  }
+  return "";
+}
+
 // One that fits the range, for error messages.
 std::string_view example(PropertyType type) {
   switch (type) {
@@ -513,7 +576,7 @@ std::string range_text(const Property& property) {
         return "none|env|a URL with http, https, socks5 or socks5h, a host and perhaps a port";
       }
       return fmt::format("{}..{} characters{}", property.minimum, property.maximum,
-                         property.accepts == is_auth_header ? " of a header name" : "");
+                         rule_text(property));
     case PropertyType::Schedule:
       return fmt::format("none|{}|up to {} steps of {}..{} between commas", kMomentumName,
                          kScheduleStepsMax, format_ms(property.minimum),

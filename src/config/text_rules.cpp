@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "core/address_policy.h"
+#include "core/form.h"
 #include "json/utf8.h"
 
 namespace posthaste::config {
@@ -72,6 +74,26 @@ bool is_proxy(std::string_view text) {
            rest.find_first_of("/?#") == std::string_view::npos;
   }
   return false;
+}
+
+bool is_user_name(std::string_view text) {
+  return is_plain_text(text) && text.find(':') == std::string_view::npos;
+}
+
+bool is_bearer_token(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+bool is_form(std::string_view text) {
+  return is_plain_text(text) && core::parse_form(text);
+}
+
+bool is_network_list(std::string_view text) {
+  return core::parse_networks(text).has_value();
+}
+
+bool is_port_list(std::string_view text) {
+  return core::parse_ports(text).has_value();
 }
 
 bool is_plain_text(std::string_view text) {

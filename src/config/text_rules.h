@@ -17,6 +17,15 @@ bool is_reserved_header(std::string_view name);
 bool is_auth_header(std::string_view name);
 // What `proxy` may be: none, env, or a URL with a host and without a path.
 bool is_proxy(std::string_view text);
+// What may stand before the colon of basic authentication (RFC 7617, section 2).
+bool is_user_name(std::string_view text);
+// Visible ASCII characters only.
+bool is_bearer_token(std::string_view text);
+// Names and values as forms write them.
+bool is_form(std::string_view text);
+// Networks or ports between commas; may be empty.
+bool is_network_list(std::string_view text);
+bool is_port_list(std::string_view text);
 // UTF-8 without control characters.
 bool is_plain_text(std::string_view text);
 

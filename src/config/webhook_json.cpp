@@ -6,6 +6,7 @@
 
 #include "config/text_rules.h"
 #include "config/value_text.h"
+#include "config/webhook_auth_json.h"
 #include "json/text.h"
 #include "json/value.h"
 #include "json/writer.h"
@@ -95,6 +96,9 @@ constexpr Field kFields[] = {{"name", take_text},
                              {"target", take_text},
                              {"events", take_events},
                              {"auth_token", take_text},
+                             {"auth_type", take_auth_type},
+                             {"auth_credentials", take_auth_credentials},
+                             {"auth_request_details", take_auth_request_details},
                              {"custom_headers", take_headers},
                              {"active", take_active}};
 
@@ -146,6 +150,7 @@ void write_spec(json::Writer& writer, const WebhookSpec& spec) {
     for (const std::string& name : *spec.events) writer.string(name);
     writer.end_array();
   }
+  write_auth(writer, spec);
   if (spec.auth_token) writer.string("auth_token", *spec.auth_token);
   const bool has_headers = std::any_of(spec.headers.begin(), spec.headers.end(),
                                        [](const auto& header) { return header.second; });

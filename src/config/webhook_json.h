@@ -11,9 +11,10 @@
 
 namespace posthaste::config {
 
-// Sets the fields of the REST shape (name, target, events, auth_token, custom_headers, active);
-// other fields are ignored. BadJson and its kin for a broken text, BadValue naming a field of the
-// wrong kind, else the errors of set_webhook_key. All or nothing.
+// Sets the fields of the REST shape (name, target, events, auth_token, auth_type,
+// auth_credentials, auth_request_details, custom_headers, active); other fields are ignored.
+// BadJson and its kin for a broken text, BadValue naming a field of the wrong kind, else the errors
+// of set_webhook_key. All or nothing.
 core::Result<> set_webhook_json(core::WebhookSpec& spec, std::string_view text);
 core::Result<core::WebhookSpec> spec_from_json(std::string_view text);
 

@@ -78,7 +78,9 @@ Delivery::Delivery(const Parts& parts, const core::EngineSettings& settings, uin
         const Record& record = *static_cast<Record*>(subscriber.owner);
         return may_copy(record, size_bytes);
       }),
-      scheduler_(settings.connections_max, random_) {}
+      scheduler_(settings.connections_max, random_) {
+  settings_changed();
+}
 
 Delivery::~Delivery() = default;
 
@@ -102,6 +104,7 @@ Delivery::StepResult Delivery::step(std::vector<transport::Completion>& completi
   start_verifications();
   start_attempts();
   collect_coded();
+  warn_of_unverified();
   settle_flushes();
   if (spool_) {
     write_cursor();
@@ -186,6 +189,7 @@ void Delivery::take_control() {
     apply(*webhook);
   } else if (auto* settings = std::get_if<SettingsControl>(&*control)) {
     settings_ = settings->settings;
+    settings_changed();
     scheduler_.connections_changed(settings_.connections_max);
   } else if (auto* flush = std::get_if<FlushControl>(&*control)) {
     seal_all();
@@ -232,6 +236,7 @@ void Delivery::add_webhook(const core::WebhookPtr& webhook) {
   record.counters = webhook_counters_.add(*webhook);
   records_.emplace(webhook->generation, std::move(owned));
   add_target(record);
+  note_unverified(webhook);
   subscribe(record);
   if (spool_) write_webhook(*webhook, activation_of(*webhook));
 }
@@ -321,6 +326,8 @@ void Delivery::change_webhook(Record& record, const core::WebhookPtr& webhook) {
     scheduler_.hold(target->endpoint, webhook->is_paused, now_);
     scheduler_.settings_changed(target->endpoint, now_);
   }
+  retry_with_new_credentials(record, *before);
+  note_unverified(webhook);
   if (receives_others) subscribe(record);
   if (spool_) {
     if (!is_same_in_spool(*before, *webhook)) write_webhook(*webhook, activation_of(*webhook));
@@ -493,6 +500,7 @@ void Delivery::give_up_everything() {
     scheduler_.cancel(*attempt->batch, now_);
   }
   attempts_.clear();
+  cancel_token_fetches();
   std::vector<core::Batch*> lost;
   for (const auto& [sequence, batch] : scheduler_.batches()) {
     if (!spool_ || !batch->body.is_journaled()) lost.push_back(batch.get());

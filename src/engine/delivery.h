@@ -31,6 +31,7 @@
 #include "metrics/rate_meter.h"
 #include "platform/clock.h"
 #include "spool/store.h"
+#include "transport/token_cache.h"
 #include "transport/transport.h"
 
 namespace posthaste::engine {
@@ -104,8 +105,10 @@ class Delivery {
   struct Record;
   struct Target;
   struct LentBody;
+  struct Outgoing;
   struct Attempt;
   struct Verification;
+  struct TokenFetch;
   struct Flush {
     uint64_t last_sequence = 0;
     Done done;
@@ -164,6 +167,18 @@ class Delivery {
   void drop(core::Batch& batch, DropReason reason);
   void end(core::Batch& batch, const Report* drop);
 
+  // delivery_auth.cpp
+  void send(Outgoing& outgoing, transport::Request request, const core::WebhookPtr& webhook);
+  void await_token(Outgoing& outgoing);
+  void send_with_token(Outgoing& outgoing, const std::string& token);
+  bool renew_token(Outgoing& outgoing, const transport::Completion& completion);
+  void settle_token(TokenFetch& fetch, const transport::Completion& completion);
+  Outgoing* find_outgoing(uint64_t request_id);
+  void cancel_token_fetches();
+  void settings_changed();
+  void retry_with_new_credentials(Record& record, const core::Webhook& before);
+  void note_unverified(const core::WebhookPtr& webhook);
+  void warn_of_unverified();
   // delivery_coding.cpp
   bool begin_coding(Attempt& attempt, transport::Request& request, const core::WebhookPtr& webhook);
   void collect_coded();
@@ -253,6 +268,10 @@ class Delivery {
   std::map<uint64_t, std::unique_ptr<Attempt>> attempts_;
   std::map<uint64_t, std::unique_ptr<Verification>> verifications_;  // running
   std::list<std::unique_ptr<Verification>> waiting_verifications_;
+  std::map<uint64_t, std::unique_ptr<TokenFetch>> token_fetches_;  // running, by request
+  transport::TokenCache tokens_;
+  std::shared_ptr<const core::AddressPolicy> addresses_;
+  std::vector<core::WebhookPtr> unverified_;  // with tls.verify=off, not logged yet
   uint64_t next_request_id_ = 1;
   std::list<Flush> flushes_;
   std::list<Sync> syncs_;

@@ -6,8 +6,8 @@
 
 #include "core/attempt_outcome.h"
 #include "core/deliberate_break.h"
-#include "engine/base64.h"
 #include "engine/delivery_parts.h"
+#include "engine/delivery_requests.h"
 
 namespace posthaste::engine {
 namespace {
@@ -55,6 +55,14 @@ void Delivery::log_cancelled(const core::Batch& batch) {
 }
 
 void Delivery::settle(const transport::Completion& completion) {
+  if (auto fetch = token_fetches_.extract(completion.id)) {
+    settle_token(*fetch.mapped(), completion);
+    return;
+  }
+  if (Outgoing* outgoing = find_outgoing(completion.id);
+      outgoing && renew_token(*outgoing, completion)) {
+    return;
+  }
   if (auto attempt = attempts_.extract(completion.id)) {
     settle_attempt(*attempt.mapped(), completion);
   } else if (auto verification = verifications_.extract(completion.id)) {
@@ -170,18 +178,21 @@ void Delivery::settle_verification(Verification& verification,
     counters_.verifications_failed.add();
     auto failure = std::make_shared<VerifyFailure>();
     failure->phase = completion.status != 0 ? transport::Phase::Http : completion.phase;
-    failure->status = completion.status;
+    failure->status = verification.is_token_missing ? verification.token_status : completion.status;
     failure->network_name = completion.network_name;
     failure->headers = completion.response_headers;
     failure->body = completion.response_body;
     outcome.verify_failure = std::move(failure);
     outcome.error.code = core::ErrorCode::VerifyFailed;
-    outcome.error.key = "target";
+    outcome.error.key = verification.is_token_missing ? "oauth2.url" : "target";
     // The first words are the original's (momentum.md, 7.1); clients look for them.
     outcome.error.message =
-        is_2xx ? fmt::format(
-                     "POST to webhook target URL failed with response code {} where 200 is needed",
-                     completion.status)
+        verification.is_token_missing
+            ? fmt::format("POST to webhook tokens URL failed: {}", completion.detail)
+        : is_2xx
+            ? fmt::format(
+                  "POST to webhook target URL failed with response code {} where 200 is needed",
+                  completion.status)
         : completion.status != 0
             ? fmt::format("POST to webhook target URL failed with non-2xx response code {}",
                           completion.status)
@@ -205,7 +216,7 @@ void Delivery::start(core::Batch& batch) {
   // Credentials and headers are those of now while they go to the same origin, else those of
   // sealing (design 2a).
   const core::Webhook& now = *record.webhook;
-  const core::WebhookPtr& headers_of =
+  const core::WebhookPtr headers_of =
       now.origin == target.webhook->origin ? record.webhook : target.webhook;
   transport::Request request = request_for(*headers_of, batch.id);
   request.url = target.webhook->target;
@@ -216,7 +227,7 @@ void Delivery::start(core::Batch& batch) {
   request.body = attempt.get();
   if (core::is_broken(core::Break::RowGoneEarly)) write_end(batch, nullptr);
   Attempt& begun = *attempts_.emplace(request.id, std::move(attempt)).first->second;
-  if (!begin_coding(begun, request, headers_of)) transport_.begin(request);
+  if (!begin_coding(begun, request, headers_of)) send(begun, std::move(request), headers_of);
 }
 
 void Delivery::start_verifications() {
@@ -233,8 +244,9 @@ void Delivery::start_verifications() {
       verification->done({std::move(error), nullptr, verification->webhook->id});
       continue;
     }
+    Outgoing& outgoing = *verification;
     verifications_.emplace(request.id, std::move(verification));
-    transport_.begin(request);
+    send(outgoing, std::move(request), outgoing.webhook);
   }
 }
 
@@ -249,23 +261,11 @@ transport::Request Delivery::request_for(const core::Webhook& webhook,
   if (!webhook.auth_token.empty()) {
     request.headers.push_back({webhook.settings.auth_header, webhook.auth_token});
   }
-  if (!webhook.credentials.empty()) {
-    request.headers.push_back({"Authorization", "Basic " + base64(webhook.credentials)});
-  }
+  add_authorization(webhook, request);
   for (const auto& [name, value] : webhook.headers) request.headers.push_back({name, value});
   const core::DeliverySettings& settings = webhook.settings;
-  request.connection.ca_file = settings.tls_ca_file;
-  request.connection.client_cert = settings.tls_client_cert;
-  request.connection.client_key = settings.tls_client_key;
-  request.connection.key_password = settings.tls_key_password;
-  request.connection.tls_verify = settings.tls_verify;
-  request.connection.keep_alive = settings.request_keep_alive;
-  request.connection.tls_min_version = settings.tls_min_version;
-  if (settings.proxy != "none") request.connection.proxy = settings.proxy;
-  request.connection.no_proxy = settings.proxy_no_proxy;
-  request.connect_timeout = settings.connect_timeout;
-  request.request_timeout = settings.request_timeout;
-  request.max_time = settings.request_max_time;
+  set_connection(settings, request);
+  request.addresses = addresses_;
   return request;
 }
 

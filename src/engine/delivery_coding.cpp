@@ -63,6 +63,7 @@ bool Delivery::begin_coding(Attempt& attempt, transport::Request& request,
   job.input = attempt.lent;
   add_signature_headers(request, job);
   attempt.request = std::move(request);
+  attempt.webhook = webhook;
   encoder_.begin(std::move(job));
   return true;
 }
@@ -81,7 +82,7 @@ void Delivery::send_coded(Attempt& attempt, const CodingResult& result) {
   if (result.was_read && result.error.code == core::ErrorCode::Ok) {
     attempt.coded = result.coded;
     add_result_headers(request, result, attempt.compression);
-    transport_.begin(request);
+    send(attempt, std::move(request), attempt.webhook);
     return;
   }
   attempt.is_unreadable = is_lost;

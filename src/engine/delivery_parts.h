@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/wipe.h"
 #include "engine/delivery.h"
 
 namespace posthaste::engine {
@@ -90,8 +91,38 @@ struct Delivery::LentBody final : CodingInput {
   }
 };
 
+// A POST of a webhook's that may have to wait for a token.
+struct Delivery::Outgoing : transport::BodySource {
+  core::WebhookPtr webhook;    // whose credentials it carries
+  transport::Request request;  // to send when its body is coded, or when there is a token
+  std::string token_key;       // under which the token is kept; empty: it needs none
+  std::string token;           // that it went out with
+  bool is_second_try = false;  // its first token was refused
+
+  ~Outgoing() override { core::wipe(token); }
+};
+
+// A token request, and who waits for its end.
+struct Delivery::TokenFetch final : transport::BodySource {
+  std::string token_key;
+  std::string url;
+  std::string body;
+  std::vector<std::string> secrets;  // that the answer may repeat
+  std::vector<uint64_t> waiting;     // requests; those that were cancelled as well
+
+  ~TokenFetch() override {
+    core::wipe(body);
+    core::wipe(token_key);
+    for (std::string& secret : secrets) core::wipe(secret);
+  }
+  uint64_t size_bytes() const override { return body.size(); }
+  size_t read(uint64_t offset, char* out, size_t room) override {
+    return std::string_view(body).substr(static_cast<size_t>(offset)).copy(out, room);
+  }
+};
+
 // One POST of a batch, and the way its body is read.
-struct Delivery::Attempt final : transport::BodySource {
+struct Delivery::Attempt final : Outgoing {
   ~Attempt() override {
     if (lent) lent->take_back();
   }
@@ -100,7 +131,6 @@ struct Delivery::Attempt final : transport::BodySource {
   SpoolLink* spool = nullptr;
   // While the encoder has its body, and the request waits for it.
   std::shared_ptr<LentBody> lent;
-  transport::Request request;
   core::Compression compression = core::Compression::None;
   CodedBytes coded;                    // what is sent; null: the JSON
   std::unique_ptr<StoredBody> stored;  // once the memory is given up
@@ -121,12 +151,13 @@ struct Delivery::Attempt final : transport::BodySource {
 };
 
 // One test POST.
-struct Delivery::Verification final : transport::BodySource {
+struct Delivery::Verification final : Outgoing {
   static constexpr std::string_view kBody = R"([{"msys":{}}])";
 
-  core::WebhookPtr webhook;
   Done done;
-  CodedBytes coded;  // what is sent; null: kBody
+  CodedBytes coded;               // what is sent; null: kBody
+  bool is_token_missing = false;  // it was never sent
+  int32_t token_status = 0;       // of the answer to the token request; 0: there was none
 
   std::string_view body() const { return coded ? std::string_view(*coded) : kBody; }
   uint64_t size_bytes() const override { return body().size(); }

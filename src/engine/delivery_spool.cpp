@@ -43,6 +43,7 @@ void Delivery::restore_webhook(const std::vector<core::WebhookPtr>& revisions, b
     if (is_removed) record.targets.back()->endpoint.is_held = false;
   }
   record.is_removed = is_removed;
+  if (!is_removed) note_unverified(record.webhook);
   needs_tidy_ = true;
   // One whose time came while nobody ran waits for its first event, too, before which that is
   // written down.

@@ -39,6 +39,42 @@ Result<> set_events(core::Webhook& webhook, const core::EventCatalogue& catalogu
   return {};
 }
 
+core::Error misfit(const char* key, std::string message) {
+  return {ErrorCode::BadValue, std::move(message), key};
+}
+
+Result<> check_token_url(const std::string& url) {
+  const auto parsed = transport::parse_target(url);
+  if (!parsed) return misfit("oauth2.url", "oauth2.url: " + parsed.error().message);
+  if (!parsed->credentials) return {};
+  return misfit("oauth2.url",
+                "oauth2.url holds credentials, which belong into oauth2.client_id "
+                "and oauth2.client_secret");
+}
+
+// Whether the type of authentication has what it needs, and is the only one.
+Result<> check_auth(const core::Webhook& webhook) {
+  const core::DeliverySettings& settings = webhook.settings;
+  const bool has_credentials = !webhook.credentials.empty();
+  switch (settings.auth_type) {
+    case core::AuthType::None:
+      return {};
+    case core::AuthType::Basic:
+      if (has_credentials && !settings.auth_user.empty()) break;
+      if (has_credentials || !settings.auth_user.empty()) return {};
+      return misfit("auth.user", "auth.type is basic, but auth.user is empty");
+    case core::AuthType::Bearer:
+      if (has_credentials) break;
+      if (!settings.auth_bearer.empty()) return {};
+      return misfit("auth.bearer", "auth.type is bearer, but auth.bearer is empty");
+    case core::AuthType::OAuth2:
+      if (has_credentials) break;
+      if (!settings.oauth2_url.empty()) return check_token_url(settings.oauth2_url);
+      return misfit("oauth2.url", "auth.type is oauth2, but oauth2.url is empty");
+  }
+  return misfit("auth.type", "the target holds credentials, which auth.type would replace");
+}
+
 }  // namespace
 
 core::WebhookSpec with_secrets_of(const core::Webhook& known, core::WebhookSpec spec) {
@@ -92,8 +128,10 @@ Result<core::Webhook> edit_webhook(const DraftContext& context, const core::Webh
 
 Result<> check_webhook(const core::Webhook& webhook) {
   const core::DeliverySettings& settings = webhook.settings;
+  if (auto done = check_auth(webhook); !done) return done;
   transport::HeaderContext context;
-  context.has_authorization = !webhook.credentials.empty();
+  context.has_authorization =
+      !webhook.credentials.empty() || settings.auth_type != core::AuthType::None;
   context.is_signed = !settings.signing_secrets.empty();
   context.is_compressed = settings.compression != core::Compression::None;
   const bool is_taken = context.is_signed && !webhook.auth_token.empty() &&

@@ -46,7 +46,15 @@ std::vector<std::string> samples(const Property& of) {
         texts.insert(texts.end(), {"env", "http://proxy.test:3128", "socks5h://a:b@[::1]:1080"});
         break;
       }
-      texts.emplace_back(of.maximum, 'x');
+      if (of.key == "address.allow" || of.key == "address.deny") {
+        texts.insert(texts.end(), {"10.0.0.0/8, ::1", "fd00::/8"});
+      } else if (of.key == "address.ports") {
+        texts.insert(texts.end(), {"443", "80,8000-8999"});
+      } else if (of.key == "oauth2.parameters") {
+        texts.emplace_back("a=1&b=%20");
+      } else {
+        texts.emplace_back(of.maximum, 'x');
+      }
       break;
     case PropertyType::Schedule:
       texts.insert(texts.end(), {"none", "1m,5m,30m,1h", "1ms", "7d"});
@@ -183,6 +191,22 @@ TEST_CASE("The defaults are those of the design", "[config][property_table]") {
       {"verify", "on"},
       {"verify.accept", "200"},
       {"auth.header", "X-MessageSystems-Webhook-Token"},
+      {"auth.type", "none"},
+      {"auth.user", ""},
+      {"auth.password", ""},
+      {"auth.bearer", ""},
+      {"oauth2.url", ""},
+      {"oauth2.client_id", ""},
+      {"oauth2.client_secret", ""},
+      {"oauth2.grant_type", "client_credentials"},
+      {"oauth2.scope", ""},
+      {"oauth2.audience", ""},
+      {"oauth2.parameters", ""},
+      {"oauth2.body", "form"},
+      {"address.policy", "any"},
+      {"address.allow", ""},
+      {"address.deny", ""},
+      {"address.ports", ""},
       {"tls.ca_file", ""},
       {"tls.client_cert", ""},
       {"tls.client_key", ""},

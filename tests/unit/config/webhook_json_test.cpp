@@ -92,6 +92,84 @@ TEST_CASE("JSON that cannot be taken names the field and changes nothing",
   }
 }
 
+TEST_CASE("The three fields of authentication are read into keys and written from them",
+          "[config][webhook_json]") {
+  const char* const texts[] = {
+      R"({"auth_type":"none","auth_request_details":{},"auth_credentials":{}})",
+      R"({"auth_type":"basic","auth_request_details":{},)"
+      R"("auth_credentials":{"username":"basicuser","password":"somepass"}})",
+      R"({"auth_type":"bearer","auth_request_details":{},"auth_credentials":{"access_token":"t"}})",
+      R"({"auth_type":"oauth2","auth_request_details":{"url":"http://client.example.com/tokens",)"
+      R"("body":{"grant_type":"client_credentials","client_id":"CLIENT123",)"
+      R"("client_secret":"9sdfj791d2bsbf","scope":"a b","audience":"c","resource":"x&y"}},)"
+      R"("auth_credentials":{}})"};
+  for (const char* text : texts) {
+    INFO(text);
+    const auto spec = spec_from_json(text);
+    REQUIRE(spec);
+    CHECK(webhook_json(*spec) == text);
+  }
+  const auto oauth2 = spec_from_json(texts[3]);
+  CHECK(get_webhook_key(*oauth2, "oauth2.client_secret") == "9sdfj791d2bsbf");
+  CHECK(get_webhook_key(*oauth2, "oauth2.parameters") == "resource=x%26y");
+}
+
+TEST_CASE("A listing of OAuth 2 sent back keeps every secret", "[config][webhook_json]") {
+  posthaste::core::Webhook webhook;
+  webhook.name = "N";
+  webhook.target = "http://a/";
+  webhook.events = {"*"};
+  webhook.overrides = {{"auth.type", "oauth2"},
+                       {"oauth2.url", "http://t/"},
+                       {"oauth2.client_id", "id"},
+                       {"oauth2.client_secret", "hunter2"},
+                       {"oauth2.parameters", "pin=hunter3"}};
+  const std::string listing = webhook_json(spec_of(webhook, Secrets::Masked));
+  CHECK(listing.find("hunter") == std::string::npos);
+  CHECK(listing.find(R"("client_secret":"****")") != std::string::npos);
+  const auto change = spec_from_json(listing);
+  REQUIRE(change);
+  const auto merged = posthaste::config::merge(spec_of(webhook, Secrets::Clear), *change);
+  CHECK(get_webhook_key(merged, "oauth2.client_secret") == "hunter2");
+  CHECK(get_webhook_key(merged, "oauth2.parameters") == "pin=hunter3");
+}
+
+TEST_CASE("A token that the original lists is nothing when it comes back",
+          "[config][webhook_json]") {
+  const auto spec = spec_from_json(
+      R"({"auth_type":"oauth2","auth_credentials":{"access_token":"x","expires_in":3600}})");
+  REQUIRE(spec);
+  CHECK_FALSE(get_webhook_key(*spec, "auth.bearer"));
+}
+
+TEST_CASE("Authentication that cannot be taken names the field and no value",
+          "[config][webhook_json]") {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"auth_type":7})", "auth_type is a number, not a string"},
+      {R"({"auth_type":"digest"})",
+       "auth_type: \"digest\" is not allowed, it must be none, basic, bearer or oauth2"},
+      {R"({"auth_credentials":"x"})", "auth_credentials is a string, not an object"},
+      {R"({"auth_credentials":{"password":7}})",
+       "auth_credentials.password is a number, not a string"},
+      {R"({"auth_credentials":{"password":"hunter2\r\nX: y"}})",
+       "auth.password: the value is not allowed, it must be 0..1024 characters"},
+      {R"({"auth_request_details":[]})", "auth_request_details is an array, not an object"},
+      {R"({"auth_request_details":{"url":1}})",
+       "auth_request_details.url is a number, not a string"},
+      {R"({"auth_request_details":{"body":"x"}})",
+       "auth_request_details.body is a string, not an object"},
+      {R"({"auth_request_details":{"body":{"pin":1234}}})",
+       "auth_request_details.body: \"pin\" is a number, not a string"},
+  };
+  for (const auto& [text, message] : cases) {
+    INFO(text);
+    const auto spec = spec_from_json(text);
+    REQUIRE_FALSE(spec);
+    CHECK(spec.code() == ErrorCode::BadValue);
+    CHECK(spec.error().message == message);
+  }
+}
+
 TEST_CASE("A broken text is refused with line and column", "[config][webhook_json]") {
   const auto spec = spec_from_json("{\n  \"name\": oops\n}");
   REQUIRE_FALSE(spec);

@@ -152,6 +152,59 @@ TEST_CASE("The mask that listings show keeps the secrets among the configuration
   CHECK(after->settings.tls_key_password == "hunter2");
 }
 
+TEST_CASE("A type of authentication needs what it sends, and the only credentials",
+          "[engine][webhook_drafts]") {
+  struct Case {
+    std::map<std::string, std::optional<std::string>> overrides;
+    const char* target;
+    const char* key;  // empty: it is taken
+  };
+  const char* plain = "http://127.0.0.1:8080/hook";
+  const char* with_credentials = "http://u:p@127.0.0.1:8080/hook";
+  const Case cases[] = {
+      {{{"auth.type", "basic"}}, plain, "auth.user"},
+      {{{"auth.type", "basic"}, {"auth.user", "u"}}, plain, ""},
+      {{{"auth.type", "basic"}}, with_credentials, ""},
+      {{{"auth.type", "basic"}, {"auth.user", "u"}}, with_credentials, "auth.type"},
+      {{{"auth.type", "bearer"}}, plain, "auth.bearer"},
+      {{{"auth.type", "bearer"}, {"auth.bearer", "b"}}, plain, ""},
+      {{{"auth.type", "bearer"}, {"auth.bearer", "b"}}, with_credentials, "auth.type"},
+      {{{"auth.type", "oauth2"}}, plain, "oauth2.url"},
+      {{{"auth.type", "oauth2"}, {"oauth2.url", "http://t/"}}, plain, ""},
+      {{{"auth.type", "oauth2"}, {"oauth2.url", "ftp://t/"}}, plain, "oauth2.url"},
+      {{{"auth.type", "oauth2"}, {"oauth2.url", "http://u:hunter2@t/"}}, plain, "oauth2.url"},
+      {{{"auth.type", "oauth2"}, {"oauth2.url", "http://t/"}}, with_credentials, "auth.type"},
+  };
+  for (const Case& each : cases) {
+    Harness harness;
+    WebhookSpec spec = plain_spec();
+    spec.target = each.target;
+    spec.overrides = each.overrides;
+    const auto draft = harness.draft(spec);
+    CAPTURE(each.overrides.size(), each.target, each.key);
+    if (*each.key == '\0') {
+      CHECK(draft);
+      continue;
+    }
+    REQUIRE_FALSE(draft);
+    CHECK(draft.code() == ErrorCode::BadValue);
+    CHECK(draft.error().key == each.key);
+    CHECK(draft.error().message.find("hunter2") == std::string::npos);
+  }
+}
+
+TEST_CASE("Authorization is reserved for the type of authentication", "[engine][webhook_drafts]") {
+  Harness harness;
+  WebhookSpec spec = plain_spec();
+  spec.target = "http://127.0.0.1:8080/hook";
+  spec.headers = {{"authorization", "own"}};
+  CHECK(harness.draft(spec));
+  spec.overrides = {{"auth.type", "bearer"}, {"auth.bearer", "b"}};
+  const auto refused = harness.draft(spec);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.code() == ErrorCode::BadHeader);
+}
+
 TEST_CASE("A new target without credentials has none", "[engine][webhook_drafts]") {
   Harness harness;
   const auto before = harness.draft(plain_spec());
