@@ -177,6 +177,7 @@ class Delivery {
   void cancel_token_fetches();
   void settings_changed();
   void retry_with_new_credentials(Record& record, const core::Webhook& before);
+  void retry_if_outdated(const Outgoing& outgoing, const transport::Completion& completion);
   void note_unverified(const core::WebhookPtr& webhook);
   void warn_of_unverified();
   // delivery_coding.cpp

@@ -65,6 +65,7 @@ void Delivery::settle(const transport::Completion& completion) {
   }
   if (auto attempt = attempts_.extract(completion.id)) {
     settle_attempt(*attempt.mapped(), completion);
+    retry_if_outdated(*attempt.mapped(), completion);
   } else if (auto verification = verifications_.extract(completion.id)) {
     settle_verification(*verification.mapped(), completion);
   }
@@ -179,7 +180,7 @@ void Delivery::settle_verification(Verification& verification,
     auto failure = std::make_shared<VerifyFailure>();
     failure->phase = completion.status != 0 ? transport::Phase::Http : completion.phase;
     failure->status = verification.is_token_missing ? verification.token_status : completion.status;
-    failure->network_name = completion.network_name;
+    if (failure->status == 0) failure->network_name = completion.network_name;
     failure->headers = completion.response_headers;
     failure->body = completion.response_body;
     outcome.verify_failure = std::move(failure);

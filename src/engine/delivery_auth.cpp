@@ -192,6 +192,18 @@ void Delivery::retry_with_new_credentials(Record& record, const core::Webhook& b
   }
 }
 
+// An attempt that was under way when its credentials were corrected has tried the old ones only.
+void Delivery::retry_if_outdated(const Outgoing& outgoing,
+                                 const transport::Completion& completion) {
+  if (completion.status != 401 && completion.status != 403) return;
+  const auto found = records_.find(outgoing.webhook->generation);
+  if (found == records_.end()) return;
+  Record& record = *found->second;
+  // What goes to another origin keeps its credentials.
+  if (record.webhook->origin != outgoing.webhook->origin) return;
+  retry_with_new_credentials(record, *outgoing.webhook);
+}
+
 // The log calls the host, which may hold its locks while webhooks change; so the line waits for the
 // end of the step.
 void Delivery::note_unverified(const core::WebhookPtr& webhook) {

@@ -99,7 +99,11 @@ struct Delivery::Outgoing : transport::BodySource {
   std::string token;           // that it went out with
   bool is_second_try = false;  // its first token was refused
 
-  ~Outgoing() override { core::wipe(token); }
+  ~Outgoing() override {
+    core::wipe(token);
+    core::wipe(token_key);
+    for (transport::HeaderField& header : request.headers) core::wipe(header.value);
+  }
 };
 
 // A token request, and who waits for its end.

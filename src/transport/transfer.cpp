@@ -193,6 +193,10 @@ void Transfer::set_connection(const Request& request) {
     set(CURLOPT_FORBID_REUSE, 1L);
   }
   set(CURLOPT_SSLVERSION, curl_version_of(options.tls_min_version));
+  // OpenSSL 3 speaks the old versions below its usual level of security only.
+  if (options.tls_min_version < core::TlsVersion::V1_2) {
+    set(CURLOPT_SSL_CIPHER_LIST, "DEFAULT@SECLEVEL=0");
+  }
   if (!options.tls_verify) {
     set(CURLOPT_SSL_VERIFYPEER, 0L);
     set(CURLOPT_SSL_VERIFYHOST, 0L);

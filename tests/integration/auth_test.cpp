@@ -159,6 +159,7 @@ TEST_CASE("A token URL that fails is told in the words of the original", "[auth]
     CHECK(host.message().find("POST to webhook tokens URL failed: ") == 0);
     CHECK(host.message().find("HTTP 502") != std::string::npos);
     CHECK(posthaste_error_status(host.error()) == 502);
+    CHECK(std::string(posthaste_error_network_name(host.error())).empty());
     CHECK(std::string(posthaste_error_body(host.error(), nullptr)) == "gateway");
   }
   SECTION("without an answer that repeats the secret") {
@@ -170,6 +171,7 @@ TEST_CASE("A token URL that fails is told in the words of the original", "[auth]
     tokens.stop();
     CHECK(create(host, receiver.url("/"), oauth2(tokens)) == POSTHASTE_E_VERIFY_FAILED);
     CHECK(host.message().find("ECONNREFUSED") != std::string::npos);
+    CHECK(std::string(posthaste_error_network_name(host.error())) == "EAUTH");
     CHECK(posthaste_error_status(host.error()) == 0);
   }
   CHECK(std::string(posthaste_error_key(host.error())) == "oauth2.url");
@@ -256,6 +258,29 @@ TEST_CASE("tls.verify=off is told in the log whenever a webhook comes with it", 
     CHECK(log.take().find("has tls.verify=off") == log.take().rfind("has tls.verify=off"));
     host.close(100);
   }
+}
+
+TEST_CASE("Secrets outlive a restart in the spool, and are listed as masks", "[auth]") {
+  Receiver receiver;
+  take_only(receiver, "Bearer right");
+  const TemporaryDirectory directory;
+  const Settings conf = quick({{"spool.dir", directory.path()}});
+  {
+    Host host(conf);
+    host.put("w", receiver.url("/"), {{"auth.type", "bearer"}, {"auth.bearer", "right"}}).start();
+    host.close();
+  }
+  Host host(conf);
+  host.start();
+  posthaste_webhook_t* found = nullptr;
+  host.must(posthaste_find(host.get(), "w", &found, host.error()));
+  const WebhookHandle listed(found);
+  CHECK(std::string(posthaste_webhook_get(found, "auth.bearer")) == "****");
+  // The listing written back keeps the secret.
+  host.must(posthaste_webhook_set(found, "name", "renamed", host.error()));
+  host.must(posthaste_put(host.get(), "w", found, host.error()));
+  host.push_all("delivery", "{}");
+  CHECK(host.next_report(POSTHASTE_REPORT_DELIVERED));
 }
 
 TEST_CASE("No text that would end a line gets into a request", "[auth]") {

@@ -71,6 +71,12 @@ SSL_CTX* make_context(const ReceiverTls& tls) {
   const int key_used = SSL_CTX_use_PrivateKey(context, key);
   EVP_PKEY_free(key);
   check_tls(key_used == 1, "server key");
+  if (tls.version_max != 0) {
+    // Old versions need signatures that OpenSSL calls insecure.
+    SSL_CTX_set_security_level(context, 0);
+    SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
+    SSL_CTX_set_max_proto_version(context, tls.version_max);
+  }
   if (tls.client_certificates != ClientCertificates::NotAsked) {
     demand_client_certificates(context, tls);
   }

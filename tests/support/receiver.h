@@ -35,6 +35,7 @@ struct ReceiverTls {
   Certificate server = {};
   ClientCertificates client_certificates = ClientCertificates::NotAsked;
   std::string client_authority_pem = {};  // who must have signed them
+  int version_max = 0;                    // TLS1_1_VERSION and the like; 0: the newest
 };
 
 // What cannot change while the receiver runs.

@@ -140,6 +140,36 @@ TEST_CASE("A receiver that wants a client certificate gets the one of the reques
   CHECK(receiver.log().requests().size() == 2);
 }
 
+TEST_CASE("A receiver whose TLS is older than the minimum is refused", "[transport]") {
+  struct Case {
+    int receiver_max;
+    core::TlsVersion minimum;
+    bool passes;
+  };
+  const Case cases[] = {{TLS1_2_VERSION, core::TlsVersion::V1_2, true},
+                        {TLS1_2_VERSION, core::TlsVersion::V1_3, false},
+                        {TLS1_3_VERSION, core::TlsVersion::V1_3, true},
+                        {TLS1_1_VERSION, core::TlsVersion::V1_2, false},
+                        {TLS1_1_VERSION, core::TlsVersion::V1_1, true},
+                        {TLS1_VERSION, core::TlsVersion::V1_1, false},
+                        {TLS1_VERSION, core::TlsVersion::V1_0, true}};
+  CertificateDirectory directory;
+  for (const Case& each : cases) {
+    CAPTURE(each.receiver_max, static_cast<int>(each.minimum));
+    ReceiverOptions options = tls_options(make_server_certificate(directory.authority()));
+    options.tls->version_max = each.receiver_max;
+    Receiver receiver(options);
+    TransportFixture fixture;
+    Request request = fixture.request(receiver.url("/"));
+    request.connection.ca_file = directory.ca_file();
+    request.connection.tls_min_version = each.minimum;
+    const Completion completion = fixture.post(request);
+    CAPTURE(completion.network_name, completion.detail);
+    CHECK((completion.status == 200) == each.passes);
+    if (!each.passes) CHECK(completion.phase == Phase::Tls);
+  }
+}
+
 TEST_CASE("A client certificate that cannot be read is told by its file", "[transport]") {
   CertificateDirectory directory;
   Receiver receiver(tls_options(make_server_certificate(directory.authority())));

@@ -257,6 +257,26 @@ TEST_CASE("A corrected credential drains what waits at once", "[engine][delivery
   CHECK(fixture.counters("w").events_delivered.get() == 2);
 }
 
+TEST_CASE("A credential that is corrected during an attempt is tried as soon as that has failed",
+          "[engine][delivery]") {
+  DeliveryFixture fixture;
+  fixture.answer = [&](const transport::Request& request) {
+    SimAnswer answer = status(TokenFixture::authorization(request) == "Bearer right" ? 200 : 401);
+    answer.response = 2s;
+    return answer;
+  };
+  core::WebhookSpec spec = spec_of();
+  spec.overrides = {
+      {"auth.type", "bearer"}, {"auth.bearer", "wrong"}, {"retry.base", "1h"}, {"retry.max", "1h"}};
+  REQUIRE(fixture.engine.put("w", spec));
+  fixture.push("delivery");
+  fixture.flush();
+  fixture.run_for(1s);
+  REQUIRE(fixture.engine.update("w", change_key("auth.bearer", "right")));
+  fixture.run_for(3500ms);
+  CHECK(fixture.counters("w").events_delivered.get() == 1);
+}
+
 TEST_CASE("OAuth 2 credentials never follow a target to another origin", "[engine][delivery]") {
   TokenFixture fixture;
   fixture.good_token = "token2";
