@@ -52,10 +52,20 @@ Result<> check_token_url(const std::string& url) {
                 "and oauth2.client_secret");
 }
 
+bool is_authorization(const std::string& header) {
+  return transport::is_reserved_header(header, {.token_header = {}, .has_authorization = true}) &&
+         !transport::is_reserved_header(header, {});
+}
+
 // Whether the type of authentication has what it needs, and is the only one.
 Result<> check_auth(const core::Webhook& webhook) {
   const core::DeliverySettings& settings = webhook.settings;
   const bool has_credentials = !webhook.credentials.empty();
+  const bool is_authorized = has_credentials || settings.auth_type != core::AuthType::None;
+  if (is_authorized && !webhook.auth_token.empty() && is_authorization(settings.auth_header)) {
+    return misfit("auth.header",
+                  "auth.header is Authorization, which another type of authentication sends");
+  }
   switch (settings.auth_type) {
     case core::AuthType::None:
       return {};

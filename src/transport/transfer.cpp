@@ -493,6 +493,15 @@ void Transfer::complete_with_failure(Completion& completion, CURLcode code) cons
         fmt::format("the answer ended with the interim status {}", response_.status());
     return;
   }
+  long proxy_status = 0;
+  curl_easy_getinfo(easy_, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+  if (code == CURLE_PROXY || proxy_status >= 300) {
+    completion.phase = Phase::Connect;
+    completion.network_name = "ERR_PROXY_CONNECTION_FAILED";
+    completion.detail = proxy_status != 0 ? fmt::format("the proxy answered HTTP {}", proxy_status)
+                                          : "the proxy does not connect: " + one_line(error_text_);
+    return;
+  }
   long system_error = 0;
   curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &system_error);
   Failure failure;

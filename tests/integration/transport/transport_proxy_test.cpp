@@ -91,13 +91,19 @@ TEST_CASE("A proxy that is not there is told without its credentials", "[transpo
 TEST_CASE("A proxy that cannot reach the target fails the attempt", "[transport]") {
   Proxy proxy;
   TransportFixture fixture;
-  Request request = fixture.request("https://hidden.invalid:" + std::to_string(closed_port()));
-  request.connection.proxy = proxy.url("http");
-  const Completion completion = fixture.post(request);
-  CAPTURE(completion.network_name, completion.detail);
-  CHECK(completion.status == 0);
-  CHECK(completion.phase != Phase::Http);
-  CHECK_FALSE(completion.upload_began);
+  for (const std::string scheme : {"http", "socks5h"}) {
+    Request request = fixture.request("https://hidden.invalid:" + std::to_string(closed_port()));
+    request.connection.proxy = proxy.url(scheme, "user:hunter2");
+    const Completion completion = fixture.post(request);
+    CAPTURE(completion.detail);
+    CHECK(completion.status == 0);
+    CHECK(completion.phase == Phase::Connect);
+    CHECK(completion.network_name == "ERR_PROXY_CONNECTION_FAILED");
+    CHECK(completion.detail.find(scheme == "http" ? "the proxy answered HTTP 502"
+                                                  : "the proxy does not connect: ") == 0);
+    CHECK(completion.detail.find("hunter2") == std::string::npos);
+    CHECK_FALSE(completion.upload_began);
+  }
 }
 
 TEST_CASE("Requests through a proxy and past it never share a connection", "[transport]") {

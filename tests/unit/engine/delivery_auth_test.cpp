@@ -169,6 +169,46 @@ TEST_CASE("A refused token is renewed within the attempt, which keeps its batch 
   CHECK(fixture.counters("w").attempts.get() == 2);
 }
 
+TEST_CASE("A compressed and signed batch goes out again with the renewed token",
+          "[engine][delivery]") {
+  core::EngineSettings settings = exact_settings();
+  settings.webhook.compression = core::Compression::Gzip;
+  settings.webhook.signing_secrets = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+  TokenFixture fixture(settings);
+  REQUIRE(fixture.engine.put("w", oauth2_spec()));
+  fixture.push("delivery", 100);
+  fixture.flush();
+  fixture.run_for(2min);
+  fixture.good_token = "token2";
+  fixture.push("delivery", 100);
+  fixture.flush();
+  const auto sent = fixture.to(kTarget);
+  REQUIRE(sent.size() == 3);
+  CHECK(fixture.tokens_at(kTarget) == Texts{"Bearer token1", "Bearer token1", "Bearer token2"});
+  CHECK(sent[1].body == sent[2].body);
+  for (const char* name : {"webhook-signature", "webhook-id", "Content-Encoding"}) {
+    CHECK_FALSE(DeliveryFixture::header(sent[2], name).empty());
+    CHECK(DeliveryFixture::header(sent[1], name) == DeliveryFixture::header(sent[2], name));
+  }
+}
+
+TEST_CASE("A removed webhook leaves a token request without anybody who waits",
+          "[engine][delivery]") {
+  TokenFixture fixture;
+  fixture.on_token = [&] {
+    SimAnswer answer = token(fixture.next_token());
+    answer.response = 3s;
+    return answer;
+  };
+  REQUIRE(fixture.engine.put("w", oauth2_spec()));
+  fixture.push("delivery");
+  fixture.flush();
+  REQUIRE(fixture.engine.remove("w", true));
+  fixture.run_for(10s);
+  CHECK(fixture.engine.transport().running_count() == 0);
+  CHECK(fixture.tokens_count == 1);
+}
+
 TEST_CASE("A token is renewed once per attempt and at most once a minute", "[engine][delivery]") {
   TokenFixture fixture;
   fixture.good_token = "none of them";

@@ -193,6 +193,22 @@ TEST_CASE("A type of authentication needs what it sends, and the only credential
   }
 }
 
+TEST_CASE("A token in the Authorization header is the only authentication",
+          "[engine][webhook_drafts]") {
+  Harness harness;
+  WebhookSpec spec = plain_spec();
+  spec.target = "http://127.0.0.1:8080/hook";
+  spec.auth_token = "Token x";
+  spec.overrides = {{"auth.header", "authorization"}};
+  CHECK(harness.draft(spec));
+  spec.overrides.insert({{"auth.type", "bearer"}, {"auth.bearer", "b"}});
+  REQUIRE_FALSE(harness.draft(spec));
+  CHECK(harness.draft(spec).error().key == "auth.header");
+  spec.overrides.erase("auth.type");
+  spec.target = "http://u:p@127.0.0.1:8080/hook";
+  CHECK_FALSE(harness.draft(spec));
+}
+
 TEST_CASE("Authorization is reserved for the type of authentication", "[engine][webhook_drafts]") {
   Harness harness;
   WebhookSpec spec = plain_spec();
