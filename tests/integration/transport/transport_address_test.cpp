@@ -155,6 +155,34 @@ TEST_CASE("A refused address leaves the others of the name", "[transport]") {
             .network_name == "ECONNREFUSED");
 }
 
+TEST_CASE("A name of both families is reached when one of them is dead", "[transport]") {
+  const bool is_v6 = GENERATE(false, true);
+  ReceiverOptions options;
+  options.ipv6 = is_v6;
+  Receiver receiver(options);
+  for (const char* addresses : {"::1 127.0.0.1", "127.0.0.1 ::1"}) {
+    INFO(addresses);
+    chosen_addresses = addresses;
+    TransportFixture fixture;
+    const Completion completion =
+        post(fixture, "http://both.chosen.test:" + std::to_string(receiver.port()) + "/",
+             std::make_shared<AddressPolicy>());
+    CHECK(completion.status == 200);
+    CHECK(completion.remote_address == (is_v6 ? "::1" : "127.0.0.1"));
+  }
+}
+
+TEST_CASE("A receiver that has IPv6 only is reached by name and by address", "[transport]") {
+  ReceiverOptions options;
+  options.ipv6 = true;
+  Receiver receiver(options);
+  chosen_addresses = "::1";
+  TransportFixture fixture;
+  CHECK(fixture.post("http://six.chosen.test:" + std::to_string(receiver.port()) + "/").status ==
+        200);
+  CHECK(fixture.post(receiver.url("/")).status == 200);
+}
+
 TEST_CASE("Connections are kept under a policy, and refused when it has changed", "[transport]") {
   Receiver receiver;
   TransportFixture fixture;
