@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "config/value_text.h"
 #include "core/address_policy.h"
 #include "core/form.h"
 #include "json/utf8.h"
@@ -32,6 +33,17 @@ bool is_control(char c) {
 bool is_token_character(char c) {
   return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||
          std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+// "proxy.example.com", "proxy:3128", "[::1]:1080".
+bool is_host_and_port(std::string_view text) {
+  const size_t bracket = text.find(']');
+  const size_t host_end =
+      text.starts_with('[') && bracket != std::string_view::npos ? bracket + 1 : text.find(':');
+  if (text.substr(0, host_end).empty()) return false;
+  if (host_end >= text.size()) return true;
+  const auto port = parse_count(text.substr(host_end + 1));
+  return text[host_end] == ':' && port && *port >= 1 && *port <= 65535;
 }
 
 }  // namespace
@@ -69,9 +81,8 @@ bool is_proxy(std::string_view text) {
     if (!equal_ignoring_case(text.substr(0, scheme.size()), scheme)) continue;
     std::string_view rest = text.substr(scheme.size());
     if (rest.ends_with('/')) rest.remove_suffix(1);
-    const std::string_view host = rest.substr(rest.rfind('@') + 1);  // npos + 1 is the start
-    return !host.empty() && host.front() != ':' &&
-           rest.find_first_of("/?#") == std::string_view::npos;
+    return rest.find_first_of("/?#") == std::string_view::npos &&
+           is_host_and_port(rest.substr(rest.rfind('@') + 1));  // npos + 1 is the start
   }
   return false;
 }

@@ -4,6 +4,7 @@
 
 #include "config/conf.h"
 #include "config/property_table.h"
+#include "config/text_rules.h"
 #include "config/webhook_keys.h"
 #include "core/limits.h"
 #include "transport/header_rules.h"
@@ -94,7 +95,7 @@ core::WebhookSpec with_secrets_of(const core::Webhook& known, core::WebhookSpec 
   for (auto& [name, value] : spec.headers) {
     if (value != config::kSecretMask) continue;
     for (const auto& [known_name, known_value] : known.headers) {
-      if (known_name == name) value = known_value;
+      if (config::equal_ignoring_case(known_name, name)) value = known_value;
     }
   }
   for (auto& [key, text] : spec.overrides) {

@@ -93,8 +93,9 @@ TEST_CASE("A proxy is shown unless it holds credentials", "[config][property_tab
 TEST_CASE("What is no proxy is refused without repeating it", "[config][property_table]") {
   for (const std::string_view text :
        {"", "yes", "proxy.test:3128", "ftp://proxy.test", "http://", "http://:3128", "http://u:p@",
-        "http://proxy.test/path", "http://proxy.test?x", "http://proxy test", "socks4://proxy.test",
-        "http://proxy.test\r\nX: y"}) {
+        "http://proxy.test:0", "http://proxy.test:65536", "http://proxy.test:x", "http://[::1]3128",
+        "http://proxy.test:", "http://proxy.test/path", "http://proxy.test?x", "http://proxy test",
+        "socks4://proxy.test", "http://proxy.test\r\nX: y"}) {
     INFO(text);
     const auto refused = parse_value(property("proxy"), text);
     REQUIRE(refused.code() == ErrorCode::BadValue);

@@ -136,6 +136,17 @@ TEST_CASE("The mask that listings show keeps the token", "[engine][webhook_draft
   CHECK(harness.edit(*before, change)->auth_token.empty());
 }
 
+TEST_CASE("The mask keeps a header's value in whatever case its name comes back",
+          "[engine][webhook_drafts]") {
+  Harness harness;
+  WebhookSpec spec = plain_spec();
+  spec.headers = {{"X-Api-Key", "hunter2"}};
+  const auto known = harness.draft(spec);
+  REQUIRE(known);
+  spec.headers = {{"x-api-key", std::string(posthaste::config::kSecretMask)}};
+  CHECK(posthaste::engine::with_secrets_of(*known, spec).headers.at(0).second == "hunter2");
+}
+
 TEST_CASE("The mask that listings show keeps the secrets among the configuration keys",
           "[engine][webhook_drafts]") {
   Harness harness;
