@@ -10,6 +10,7 @@
 
 #include "core/deliberate_break.h"
 #include "core/limits.h"
+#include "core/wipe.h"
 #include "engine/delivery_parts.h"
 
 namespace posthaste::engine {
@@ -88,7 +89,10 @@ Delivery::StepResult Delivery::step(std::vector<transport::Completion>& completi
   now_ = clock_.now();
   wall_now_ = clock_.wall_now();
   StepResult result;
-  for (const transport::Completion& completion : completions) settle(completion);
+  for (transport::Completion& completion : completions) {
+    settle(completion);
+    core::wipe(completion.response_body);  // it may hold a token
+  }
   completions.clear();
 
   if (spool_) admit_written();

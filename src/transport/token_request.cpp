@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/form.h"
+#include "core/wipe.h"
 #include "json/value.h"
 #include "json/writer.h"
 
@@ -54,13 +55,14 @@ TokenRequest token_request_of(const core::DeliverySettings& settings) {
   if (settings.oauth2_body == core::TokenBody::Form) {
     request.content_type = "application/x-www-form-urlencoded";
     request.body = core::format_form(fields);
-    return request;
+  } else {
+    request.content_type = "application/json";
+    json::Writer writer(request.body);
+    writer.begin_object();
+    for (const auto& [name, value] : fields) writer.string(name, value);
+    writer.end_object();
   }
-  request.content_type = "application/json";
-  json::Writer writer(request.body);
-  writer.begin_object();
-  for (const auto& [name, value] : fields) writer.string(name, value);
-  writer.end_object();
+  for (auto& field : fields) core::wipe(field.second);
   return request;
 }
 

@@ -35,7 +35,7 @@ std::shared_ptr<const AddressPolicy> no_loopback() {
 
 Completion post(TransportFixture& fixture, const std::string& url,
                 const std::shared_ptr<const AddressPolicy>& policy) {
-  Request request = fixture.request(url);
+  Request request = fixture.patient_request(url);
   request.addresses = policy;
   return fixture.post(request);
 }
@@ -203,7 +203,7 @@ TEST_CASE("Behind a proxy a restrictive policy refuses everything", "[transport]
   TransportFixture fixture;
   const auto post_through = [&](const std::string& url,
                                 const std::shared_ptr<const AddressPolicy>& policy) {
-    Request request = fixture.request(url);
+    Request request = fixture.patient_request(url);
     request.connection.proxy = proxy.url("http");
     request.addresses = policy;
     return fixture.post(request);
@@ -224,7 +224,7 @@ TEST_CASE("A host of the no-proxy list is reached under a restrictive policy", "
   Receiver receiver;
   Proxy proxy;
   TransportFixture fixture;
-  Request request = fixture.request(receiver.url("/"));
+  Request request = fixture.patient_request(receiver.url("/"));
   request.connection.proxy = proxy.url("http");
   request.connection.no_proxy = "127.0.0.0/8";
   request.addresses = make_policy(AddressRule::Public, "127.0.0.1", "");

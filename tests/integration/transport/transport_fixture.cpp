@@ -55,6 +55,12 @@ transport::Request TransportFixture::request(const std::string& url, std::string
   return request;
 }
 
+transport::Request TransportFixture::patient_request(const std::string& url) {
+  transport::Request made = request(url);
+  made.connect_timeout = made.request_timeout = made.max_time = 10s;
+  return made;
+}
+
 transport::Completion TransportFixture::post(const transport::Request& request) {
   transport_->begin(request);
   auto completions = wait_for(1);

@@ -47,6 +47,8 @@ class TransportFixture {
 
   // A request with a body of its own, 300 ms time-outs and the next free id.
   transport::Request request(const std::string& url, std::string body = R"([{"msys":{}}])");
+  // The same with time-outs that only a broken test meets.
+  transport::Request patient_request(const std::string& url);
   transport::Completion post(const transport::Request& request);
   transport::Completion post(const std::string& url) { return post(request(url)); }
   // Everything begun ends within 20 s, or the test fails.

@@ -29,7 +29,7 @@ TEST_CASE("An http target goes through an HTTP proxy, credentials and all", "[tr
   Receiver receiver;
   Proxy proxy;
   TransportFixture fixture;
-  Request request = fixture.request("http://" + hidden_host(receiver) + "/hook");
+  Request request = fixture.patient_request("http://" + hidden_host(receiver) + "/hook");
   request.connection.proxy = proxy.url("http", "user:hunter2");
   const Completion completion = fixture.post(request);
   CAPTURE(completion.detail);
@@ -47,7 +47,7 @@ TEST_CASE("An https target goes through CONNECT, which sees none of its headers"
   Proxy proxy;
   TransportFixture fixture;
   for (int i = 0; i < 2; ++i) {
-    Request request = fixture.request("https://" + hidden_host(receiver) + "/hook");
+    Request request = fixture.patient_request("https://" + hidden_host(receiver) + "/hook");
     request.headers.push_back({"X-Secret", "hunter2"});
     request.connection.proxy = proxy.url("http");
     request.connection.ca_file = directory.ca_file();
@@ -64,10 +64,11 @@ TEST_CASE("A SOCKS5 proxy resolves the name only with socks5h", "[transport]") {
   Receiver receiver;
   Proxy proxy;
   TransportFixture fixture;
-  Request request = fixture.request("http://" + hidden_host(receiver) + "/hook");
+  Request request = fixture.patient_request("http://" + hidden_host(receiver) + "/hook");
   request.connection.proxy = proxy.url("socks5h", "user:hunter2");
   CHECK(fixture.post(request).status == 200);
-  request = fixture.request("http://127.0.0.1:" + std::to_string(receiver.port()) + "/hook");
+  request =
+      fixture.patient_request("http://127.0.0.1:" + std::to_string(receiver.port()) + "/hook");
   request.connection.proxy = proxy.url("socks5");
   CHECK(fixture.post(request).status == 200);
   CHECK(proxy.requests() ==
@@ -79,7 +80,7 @@ TEST_CASE("A SOCKS5 proxy resolves the name only with socks5h", "[transport]") {
 TEST_CASE("A proxy that is not there is told without its credentials", "[transport]") {
   TransportFixture fixture;
   for (const char* scheme : {"http", "socks5h"}) {
-    Request request = fixture.request("http://127.0.0.1:1/");
+    Request request = fixture.patient_request("http://127.0.0.1:1/");
     request.connection.proxy =
         std::string(scheme) + "://user:hunter2@127.0.0.1:" + std::to_string(closed_port());
     const Completion completion = fixture.post(request);
@@ -92,7 +93,8 @@ TEST_CASE("A proxy that cannot reach the target fails the attempt", "[transport]
   Proxy proxy;
   TransportFixture fixture;
   for (const std::string scheme : {"http", "socks5h"}) {
-    Request request = fixture.request("https://hidden.invalid:" + std::to_string(closed_port()));
+    Request request =
+        fixture.patient_request("https://hidden.invalid:" + std::to_string(closed_port()));
     request.connection.proxy = proxy.url(scheme, "user:hunter2");
     const Completion completion = fixture.post(request);
     CAPTURE(completion.detail);
@@ -112,7 +114,7 @@ TEST_CASE("Requests through a proxy and past it never share a connection", "[tra
   TransportFixture fixture;
   for (const std::string& url : {std::string(), proxy.url("http"), proxy.url("http", "a:b"),
                                  proxy.url("http", "a:c"), std::string()}) {
-    Request request = fixture.request(receiver.url("/"));
+    Request request = fixture.patient_request(receiver.url("/"));
     request.connection.proxy = url;
     CHECK(fixture.post(request).status == 200);
   }
@@ -128,7 +130,7 @@ TEST_CASE("A receiver that wants a client certificate gets the one of the reques
   Receiver receiver(options);
   TransportFixture fixture;
   const auto post = [&](bool has_certificate) {
-    Request request = fixture.request(receiver.url("/"));
+    Request request = fixture.patient_request(receiver.url("/"));
     request.connection.ca_file = directory.ca_file();
     if (has_certificate) {
       request.connection.client_cert = directory.certificate_file("client");
@@ -166,7 +168,7 @@ TEST_CASE("A receiver whose TLS is older than the minimum is refused", "[transpo
     options.tls->version_max = each.receiver_max;
     Receiver receiver(options);
     TransportFixture fixture;
-    Request request = fixture.request(receiver.url("/"));
+    Request request = fixture.patient_request(receiver.url("/"));
     request.connection.ca_file = directory.ca_file();
     request.connection.tls_min_version = each.minimum;
     const Completion completion = fixture.post(request);
@@ -180,7 +182,7 @@ TEST_CASE("A client certificate that cannot be read is told by its file", "[tran
   CertificateDirectory directory;
   Receiver receiver(tls_options(make_server_certificate(directory.authority())));
   TransportFixture fixture;
-  Request request = fixture.request(receiver.url("/"));
+  Request request = fixture.patient_request(receiver.url("/"));
   request.connection.ca_file = directory.ca_file();
   request.connection.client_cert = directory.path() + "/missing.pem";
   request.connection.key_password = "hunter2";
@@ -211,7 +213,7 @@ TEST_CASE("Requests with unequal TLS options never share a connection", "[transp
   options.tls_verify = false;
   all.push_back(options);
   for (const transport::ConnectionOptions& each : all) {
-    Request request = fixture.request(receiver.url("/"));
+    Request request = fixture.patient_request(receiver.url("/"));
     request.connection = each;
     const Completion completion = fixture.post(request);
     CAPTURE(completion.detail);
@@ -229,12 +231,12 @@ TEST_CASE("Unequal private keys of one certificate never share a connection", "[
   server.tls->client_authority_pem = directory.authority().certificate_pem;
   Receiver receiver(server);
   TransportFixture fixture;
-  Request request = fixture.request(receiver.url("/"));
+  Request request = fixture.patient_request(receiver.url("/"));
   request.connection.ca_file = directory.ca_file();
   request.connection.client_cert = directory.certificate_file("one");
   request.connection.client_key = directory.key_file("one");
   CHECK(fixture.post(request).status == 200);
-  Request other = fixture.request(receiver.url("/"));
+  Request other = fixture.patient_request(receiver.url("/"));
   other.connection = request.connection;
   other.connection.client_key = directory.key_file("two");
   CHECK(fixture.post(other).status == 0);
