@@ -199,7 +199,10 @@ void CurlTransport::pause_until(core::Instant until, core::Instant now) {
 void CurlTransport::release(Running::iterator transfer) {
   curl_multi_remove_handle(multi_, (*transfer)->easy());
   (*transfer)->forget();
-  if (idle_.size() < kIdleTransfersMax) idle_.push_back(std::move(*transfer));
+  // libcurl would tell the errno of this failure with the handle's next one.
+  long system_error = 0;
+  curl_easy_getinfo((*transfer)->easy(), CURLINFO_OS_ERRNO, &system_error);
+  if (system_error == 0 && idle_.size() < kIdleTransfersMax) idle_.push_back(std::move(*transfer));
   if (transfer != std::prev(running_.end())) *transfer = std::move(running_.back());
   running_.pop_back();
 }

@@ -80,6 +80,8 @@ FailureName name_certificate_failure(long verify_result) {
 
 // The connection broke, or what came over it made no sense. libcurl has one code for both.
 FailureName name_receive_failure(const Failure& failure) {
+  // With TLS 1.3 the handshake is over for us before the peer has looked at our certificate.
+  if (failure.is_alert) return {Phase::Tls, "EPROTO", "the receiver broke tls off"};
   const Phase phase = phase_of(failure.stage);
   const FailureName broken{phase, "ECONNRESET", "the connection broke"};
   if (failure.system_error != 0 || failure.stage != Stage::Connected) {

@@ -20,6 +20,7 @@ struct Failure {
   Stage stage = Stage::Started;
   bool is_https = false;
   bool has_status = false;  // a final status line arrived
+  bool is_alert = false;    // the peer broke TLS off, and said so
 };
 
 struct FailureName {

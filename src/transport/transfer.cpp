@@ -512,8 +512,15 @@ void Transfer::complete_with_failure(Completion& completion, CURLcode code) cons
   failure.stage = stage_;
   failure.is_https = is_https_;
   failure.has_status = response_.has_final_status();
+  // OpenSSL's words for an alert that it got; libcurl has no code for one after the handshake.
+  failure.is_alert = is_https_ && std::strstr(error_text_, " alert ") != nullptr;
   const FailureName name = name_failure(failure);
   completion.phase = name.phase;
+  if (name.phase == Phase::Tls) {
+    // Whoever refuses the connection has not read what was sent meanwhile.
+    completion.upload_began = false;
+    completion.reached = Reached::No;
+  }
   completion.network_name = name.network_name;
   completion.detail = name.summary;
   // libcurl's own text says more where TLS is concerned, and all there is where the code has no

@@ -35,6 +35,7 @@ TEST_CASE("Failures get the names that Node.js has for them", "[transport][netwo
       Named{{CURLE_SEND_ERROR, 0, 0, Stage::Connected, true}, Phase::Http, "ECONNRESET"},
       Named{{CURLE_RECV_ERROR, ECONNRESET, 0, Stage::Connected}, Phase::Http, "ECONNRESET"},
       Named{{CURLE_RECV_ERROR, 0, 0, Stage::Connected, true}, Phase::Http, "EPROTO"},
+      Named{{CURLE_RECV_ERROR, 0, 0, Stage::Connected, true, false, true}, Phase::Tls, "EPROTO"},
       Named{{CURLE_RECV_ERROR, 0, 0, Stage::Connected, false, true},
             Phase::Http,
             "HPE_INVALID_CHUNK_SIZE"},
