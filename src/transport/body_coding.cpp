@@ -62,7 +62,6 @@ class ZstdCompressor final : public Compressor {
   bool start(uint64_t size_bytes) {
     return context_ &&
            !ZSTD_isError(ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, kLevel)) &&
-           !ZSTD_isError(ZSTD_CCtx_setParameter(context_, ZSTD_c_checksumFlag, 1)) &&
            !ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context_, size_bytes));
   }
   bool add(std::string_view part, std::string& out) override {

@@ -98,11 +98,10 @@ TEST_CASE("Batches verify with the reference library, compressed or not",
           "[integration][signing]") {
   const std::string compression = GENERATE("none", "gzip", "zstd");
   Receiver receiver;
-  Host host({{"compression", compression}, {"webhook.activation_delay", "0s"}});
-  host.start();
-  const WebhookHandle webhook =
-      host.webhook(receiver.url(), {{"signing.secrets", std::string(kSecret) + " " + kPrivateKey}});
-  host.must(posthaste_create(host.get(), webhook.get(), 20'000, nullptr, host.error()));
+  Host host(Settings{{"compression", compression}});
+  host.put("w", receiver.url(), {{"signing.secrets", std::string(kSecret) + " " + kPrivateKey}})
+      .start();
+  host.must(posthaste_verify(host.get(), "w", 20'000, host.error()));
   push_events(host, 3000);
   host.must(host.flush());
   REQUIRE(receiver.log().wait_for_requests(2, 20s));

@@ -1,0 +1,89 @@
+// Deliveries to a receiver behind nginx: TLS, client certificates, and its limit for a body.
+#include <catch2/catch.hpp>
+
+#include "support/certificates.h"
+#include "support/host.h"
+#include "support/nginx.h"
+#include "support/receiver.h"
+
+using namespace posthaste::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Purpose: a receiver behind nginx that wants client certificates, and files for a client.
+struct GuardedReceiver {
+  CertificateDirectory directory;
+  Receiver receiver;
+  Nginx nginx{{.server = make_server_certificate(directory.authority()),
+               .client_authority_pem = directory.authority().certificate_pem,
+               .upstream_port = receiver.port()}};
+
+  GuardedReceiver() {
+    directory.write("mail", make_client_certificate(directory.authority(), "mail.example"));
+  }
+  Settings keys() const {
+    return {{"tls.ca_file", directory.ca_file()},
+            {"tls.client_cert", directory.certificate_file("mail")},
+            {"tls.client_key", directory.key_file("mail")}};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("nginx takes batches of a client with its certificate, and knows who it is",
+          "[integration][nginx]") {
+  const GuardedReceiver guarded;
+  Host host;
+  host.put("w", guarded.nginx.url("/hook"), guarded.keys()).start();
+  host.must(posthaste_verify(host.get(), "w", 20'000, host.error()));
+  host.must(host.push("delivery", "{}"));
+  host.must(host.flush());
+  REQUIRE(guarded.receiver.log().wait_for_requests(2, 20s));
+  for (const Request& request : guarded.receiver.log().requests()) {
+    CHECK(request.target == "/hook");
+    CHECK(request.header("X-Client-Name") == "CN=mail.example");
+    CHECK(request.body_complete);
+  }
+}
+
+TEST_CASE("nginx refuses a client without a certificate, and one of a stranger",
+          "[integration][nginx]") {
+  const GuardedReceiver guarded;
+  const CertificateDirectory stranger;
+  stranger.write("mail", make_client_certificate(stranger.authority(), "mail.example"));
+  Settings keys = {{"tls.ca_file", guarded.directory.ca_file()}};
+  const bool is_stranger = GENERATE(false, true);
+  if (is_stranger) {
+    keys["tls.client_cert"] = stranger.certificate_file("mail");
+    keys["tls.client_key"] = stranger.key_file("mail");
+  }
+  Host host;
+  host.put("w", guarded.nginx.url(), keys).start();
+  // nginx answers these on the connection, with a status.
+  CHECK(posthaste_verify(host.get(), "w", 20'000, host.error()) == POSTHASTE_E_VERIFY_FAILED);
+  CHECK(posthaste_error_status(host.error()) == 400);
+  CHECK(guarded.receiver.log().requests().empty());
+}
+
+TEST_CASE("A body above nginx's limit of 1 MiB is refused with 413, one below it passes",
+          "[integration][nginx]") {
+  const GuardedReceiver guarded;
+  Settings keys = guarded.keys();
+  const bool is_compressed = GENERATE(false, true);
+  if (is_compressed) keys["compression"] = "gzip";
+  Host host;
+  host.put("w", guarded.nginx.url(), keys).start();
+  const std::string payload = "{\"subject\":\"" + std::string(1000, 'x') + "\"}";
+  for (int i = 0; i < 1500; ++i) host.must(host.push("delivery", payload));
+  host.flush(0);
+  if (is_compressed) {
+    // What counts is what goes over the wire.
+    REQUIRE(host.next_report(POSTHASTE_REPORT_DELIVERED));
+    CHECK(guarded.receiver.log().requests().at(0).header("Content-Encoding") == "gzip");
+  } else {
+    const ReportHandle refused = host.next_report(POSTHASTE_REPORT_RETRYING);
+    REQUIRE(refused);
+    CHECK(posthaste_report_status(refused.get()) == 413);
+  }
+}
