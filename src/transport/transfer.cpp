@@ -102,6 +102,8 @@ std::unique_ptr<Transfer> Transfer::make(const platform::Clock& clock,
 }
 
 Transfer::~Transfer() {
+  // forget() took it away, and without it libcurl touches the host's action of SIGPIPE here.
+  curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
   curl_easy_cleanup(easy_);
 }
 
