@@ -12,8 +12,9 @@
 
 namespace posthaste::spool {
 
-uint64_t piece_checksum(uint64_t id, std::string_view bytes) {
-  return journal::contents_checksum(bytes, id);
+uint64_t piece_checksum(uint64_t sequence, uint64_t index, std::string_view bytes) {
+  constexpr unsigned kIndexBits = 20;
+  return journal::contents_checksum(bytes, (sequence << kIndexBits) + index);
 }
 
 RecordReader journal_reader(std::vector<core::StreamRange> ranges, RecordSource& source,
@@ -43,8 +44,10 @@ RecordReader journal_reader(std::vector<core::StreamRange> ranges, RecordSource&
 }
 
 BodyWriter::BodyWriter(Database& database)
-    : insert_(database, "INSERT OR REPLACE INTO bodies (id, checksum, bytes) VALUES (?1, ?2, ?3)"),
-      remove_(database, "DELETE FROM bodies WHERE id >= ?1 AND id < ?2"),
+    : insert_(database,
+              "INSERT OR REPLACE INTO bodies (sequence, piece, checksum, bytes) "
+              "VALUES (?1, ?2, ?3, ?4)"),
+      remove_(database, "DELETE FROM bodies WHERE sequence = ?1"),
       select_(database, kSelectPiece) {}
 
 bool BodyWriter::write(uint64_t sequence, uint64_t records_bytes, const RecordReader& read) {
@@ -62,18 +65,18 @@ bool BodyWriter::write(uint64_t sequence, uint64_t records_bytes, const RecordRe
     if (size > 0 && !read(is_first ? 0 : offset - 1, records, size)) return false;
     if (is_first) piece.front() = '[';
     if (is_last) piece.back() = ']';
-    const uint64_t id = piece_id(sequence, index);
-    if (!insert_.bind(id, piece_checksum(id, piece), Blob{piece}).run()) return false;
+    insert_.bind(sequence, index, piece_checksum(sequence, index, piece), Blob{piece});
+    if (!insert_.run()) return false;
   }
   return true;
 }
 
 bool BodyWriter::remove(uint64_t sequence) {
-  return remove_.bind(piece_id(sequence, 0), piece_id(sequence + 1, 0)).run();
+  return remove_.bind(sequence).run();
 }
 
 bool BodyWriter::has(uint64_t sequence) {
-  select_.bind(piece_id(sequence, 0));
+  select_.bind(sequence, uint64_t{0});
   const bool is_there = select_.step();
   select_.reset();
   return is_there;
@@ -94,13 +97,13 @@ RecordReader BodyWriter::reader(uint64_t sequence) {
 
 size_t read_piece(Statement& select_piece, uint64_t sequence, uint64_t offset, char* out,
                   size_t room) {
-  const uint64_t id = piece_id(sequence, offset / kPieceSize);
-  select_piece.bind(id);
+  const uint64_t index = offset / kPieceSize;
+  select_piece.bind(sequence, index);
   size_t taken = 0;
   if (select_piece.step()) {
     const std::string_view bytes = select_piece.bytes(1);
     const size_t skipped = static_cast<size_t>(offset % kPieceSize);
-    if (select_piece.number(0) != piece_checksum(id, bytes)) {
+    if (select_piece.number(0) != piece_checksum(sequence, index, bytes)) {
       select_piece.note_damage(fmt::format("a piece of the body of batch {} is damaged", sequence));
     } else if (skipped < bytes.size()) {
       taken = std::min(room, bytes.size() - skipped);

@@ -19,15 +19,9 @@ namespace posthaste::spool {
 // A body is cut into pieces of this size, each a row: neither writing nor reading one takes more
 // memory, and no read transaction outlives one call.
 inline constexpr uint64_t kPieceSize = 64u << 10;
-// The id of a piece is the batch's sequence and, in the low bits, the number of the piece.
-inline constexpr unsigned kPieceBits = 20;
 
-constexpr uint64_t piece_id(uint64_t sequence, uint64_t index) {
-  return (sequence << kPieceBits) + index;
-}
-
-// Seeded with the id, so that no piece passes for another.
-uint64_t piece_checksum(uint64_t id, std::string_view bytes);
+// Seeded with the batch's sequence and the number of the piece, so that none passes for another.
+uint64_t piece_checksum(uint64_t sequence, uint64_t index, std::string_view bytes);
 
 // Copies bytes [offset, offset + size) of a batch's records; false when it cannot.
 using RecordReader = std::function<bool(uint64_t offset, char* out, size_t size)>;
@@ -61,7 +55,8 @@ class BodyWriter {
 // Up to `room` bytes of a body from `offset` on, by way of a statement made from kSelectPiece; less
 // than asked only at the end of a piece, 0 at the end of the body and after a failure. A piece with
 // a wrong checksum is damage.
-inline constexpr const char* kSelectPiece = "SELECT checksum, bytes FROM bodies WHERE id = ?1";
+inline constexpr const char* kSelectPiece =
+    "SELECT checksum, bytes FROM bodies WHERE sequence = ?1 AND piece = ?2";
 size_t read_piece(Statement& select_piece, uint64_t sequence, uint64_t offset, char* out,
                   size_t room);
 

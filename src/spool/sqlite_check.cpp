@@ -46,11 +46,10 @@ constexpr Rule kRules[] = {
     {"the cursor of generation {} has no webhook",
      "SELECT generation FROM cursors WHERE generation NOT IN (SELECT generation FROM webhooks)"},
     {"a piece of a body belongs to batch {}, which has none",
-     "SELECT DISTINCT id >> 20 FROM bodies WHERE id >> 20 NOT IN "
-     "(SELECT sequence FROM batches WHERE body_kind = 1) AND id >> 20 NOT IN "
+     "SELECT DISTINCT sequence FROM bodies WHERE sequence NOT IN "
+     "(SELECT sequence FROM batches WHERE body_kind = 1) AND sequence NOT IN "
      "(SELECT sequence FROM dead_letters)"},
 };
-static_assert(kPieceBits == 20, "the last rule says so, too");
 
 class Check {
  public:

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <ctime>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <set>
 #include <utility>
 
+#include "core/batch.h"
 #include "core/crash_point.h"
 #include "spool/range_code.h"
 #include "spool/sqlite_batches.h"
@@ -20,8 +22,10 @@ namespace posthaste::spool {
 namespace {
 
 constexpr int32_t kCacheKib = 2048;
-// Keys tried one by one between the last row that can be read from either end.
+// Places that are tried between the last rows that can be read from either end.
 constexpr uint64_t kProbesMax = 100'000;
+// Keys of batches up to which one is looked for when the greatest is not known either.
+constexpr uint64_t kSequencesMax = 10'000 * core::kSequenceStride;
 // Numbers of event types left out when some could not be read, since the journal may have them.
 constexpr uint64_t kTypeNumbersLeftOut = 1000;
 
@@ -31,29 +35,75 @@ std::string fresh_name(const std::string& path) {
 
 using Visit = std::function<void(const Statement& row)>;
 
-// Reads the rows of a table with an integer key (the first column), from both ends and then one by
-// one, so that a damaged page costs its own rows only. False: some could not be read.
-bool read_around_damage(Database& damaged, const std::string& select, const std::string& key,
-                        const Visit& visit) {
-  uint64_t first = 0;  // read, and all before it
-  uint64_t last = 0;   // read, and all behind it
-  const auto read = [&](const char* condition, uint64_t bound, uint64_t& reached) {
-    Statement rows(damaged, select + " WHERE " + key + condition);
-    rows.bind(bound);
+// What is known of the keys of a table: none is greater, and so far apart they are at least, parts
+// of batches excepted.
+struct KeyRange {
+  uint64_t greatest = 1'000'000;
+  uint64_t granularity = 1;
+};
+
+// Keys between which nothing is known yet, both of them not included.
+struct Gap {
+  uint64_t first = 0;
+  uint64_t last = 0;
+};
+
+// Purpose: reads the rows of a table with an integer key (the first column) around damaged pages:
+// from both ends, then from the middle of what is left, and of what is left of that, so that a
+// damaged page costs its own rows only. Threads: one. Invariants: no row is visited twice.
+class DamagedTable {
+ public:
+  DamagedTable(Database& damaged, std::string select, std::string key, const Visit& visit)
+      : damaged_(damaged), select_(std::move(select)), key_(std::move(key)), visit_(visit) {}
+
+  // False: some rows could not be read.
+  bool read(const KeyRange& range) {
+    Gap all{0, range.greatest + 1};
+    if (read_up(0, all)) return true;
+    read_down(all);
+    std::deque<Gap> gaps = {all};
+    for (uint64_t probes = 0; !gaps.empty() && probes < kProbesMax; ++probes) {
+      const Gap gap = gaps.front();
+      gaps.pop_front();
+      if (gap.last <= gap.first || gap.last - gap.first <= range.granularity) continue;
+      const uint64_t middle = gap.first + (gap.last - gap.first) / 2;
+      Gap below{gap.first, middle + 1};
+      Gap above{middle, gap.last};
+      if (!read_down(below)) gaps.push_back(below);
+      if (!read_up(middle, above)) gaps.push_back(above);
+    }
+    return false;
+  }
+
+ private:
+  // Upwards from behind `from`; the gap is what is left. True: nothing.
+  bool read_up(uint64_t from, Gap& gap) {
+    gap.first = from;
+    return visit_rows(gap, "", gap.first);
+  }
+  bool read_down(Gap& gap) { return visit_rows(gap, " DESC", gap.last); }
+
+  bool visit_rows(const Gap gap, const char* order, uint64_t& reached) {
+    Statement rows(damaged_, fmt::format("{} WHERE {} > ?1 AND {} < ?2 ORDER BY {}{}", select_,
+                                         key_, key_, key_, order));
+    rows.bind(gap.first, gap.last);
     while (rows.step()) {
       reached = rows.number(0);
-      visit(rows);
+      visit_(rows);
     }
     rows.reset();
-    return damaged.take_error().code == core::ErrorCode::Ok;
-  };
-  if (read(fmt::format(" > ?1 ORDER BY {}", key).c_str(), 0, first)) return true;
-  read(fmt::format(" > ?1 ORDER BY {} DESC", key).c_str(), first, last);
-  for (uint64_t probe = first + 1; probe < last && probe - first <= kProbesMax; ++probe) {
-    uint64_t reached = 0;
-    read(" = ?1", probe, reached);
+    return damaged_.take_error().code == core::ErrorCode::Ok;
   }
-  return false;
+
+  Database& damaged_;
+  const std::string select_;
+  const std::string key_;
+  const Visit& visit_;
+};
+
+bool read_around_damage(Database& damaged, const std::string& select, const std::string& key,
+                        const KeyRange& range, const Visit& visit) {
+  return DamagedTable(damaged, select, key, visit).read(range);
 }
 
 // The journal may have events under numbers that are not known any more.
@@ -117,10 +167,20 @@ class Salvager {
     note_table("meta", is_read && is_whole);
   }
 
+  // Of batches that there ever were.
+  KeyRange sequences() {
+    KeyRange range{kSequencesMax, core::kSequenceStride};
+    Statement greatest(damaged_, "SELECT value FROM meta WHERE key = 'greatest_sequence'");
+    if (greatest.step()) range.greatest = core::sequence_after(greatest.number(0));
+    greatest.reset();
+    damaged_.take_error();
+    return range;
+  }
+
   void copy_event_types() {
     bool are_sound = true;
     const bool is_read = read_around_damage(
-        damaged_, "SELECT number, name, class, checksum FROM event_types", "number",
+        damaged_, "SELECT number, name, class, checksum FROM event_types", "number", {},
         [&](const Statement& row) {
           const std::string key = type_key(row.bytes(1), row.bytes(2));
           if (row.integer(3) == number_checksum(key, row.number(0))) {
@@ -142,7 +202,7 @@ class Salvager {
     bool are_sound = true;
     const bool has_cursors = read_around_damage(
         damaged_, "SELECT generation, sealed_to, is_removed, checksum FROM cursors", "generation",
-        [&](const Statement& row) {
+        {}, [&](const Statement& row) {
           WebhookRow cursor;
           if (read_cursor(row, 1, row.number(0), cursor)) {
             cursors[row.number(0)] = {cursor.sealed_to, cursor.is_removed};
@@ -168,7 +228,7 @@ class Salvager {
                                    const std::function<void(WebhookRow)>& visit) {
     bool is_whole = true;
     const bool all_read = read_around_damage(
-        database, std::string("SELECT row, ") + kWebhookColumns + " FROM webhooks", "row",
+        database, std::string("SELECT row, ") + kWebhookColumns + " FROM webhooks", "row", {},
         [&](const Statement& row) {
           WebhookRow webhook;
           // Behind the key.
@@ -187,13 +247,14 @@ class Salvager {
         damaged_,
         "SELECT sequence, attempts_count, failures_count, content_failures_count, "
         "counts_against_endpoint, clock_started, clock_left, due FROM retries",
-        "sequence", [&](const Statement& row) { retries[row.number(0)] = read_retry(row, 1); });
+        "sequence", sequences(),
+        [&](const Statement& row) { retries[row.number(0)] = read_retry(row, 1); });
     note_table("retries", has_retries);
     const bool has_batches = read_around_damage(
         damaged_,
         "SELECT sequence, id, generation, target_revision, sealed, events_count, size_bytes, "
         "body_kind, ranges FROM batches",
-        "sequence", [&](const Statement& row) {
+        "sequence", sequences(), [&](const Statement& row) {
           if (!copy_batch(row)) {
             if (lost_ == LostBatches::AreLosses) lose(webhook_id(row.number(2)), row.number(5));
             return;
@@ -251,8 +312,8 @@ class Salvager {
   }
 
   void copy_dead_letters() {
-    const bool is_whole =
-        read_around_damage(damaged_, kSelectDeadLetter, "sequence", [&](const Statement& row) {
+    const bool is_whole = read_around_damage(
+        damaged_, kSelectDeadLetter, "sequence", sequences(), [&](const Statement& row) {
           const DeadLetter letter = read_dead_letter(row);
           if (!copy_body(letter.sequence, letter.size_bytes)) {
             return lose(letter.webhook_id, letter.events_count);

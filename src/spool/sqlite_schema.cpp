@@ -30,6 +30,7 @@ CREATE TABLE webhooks (
   overrides TEXT NOT NULL,
   source_file TEXT NOT NULL,
   is_paused INTEGER NOT NULL,
+  is_disabled INTEGER NOT NULL,
   created INTEGER NOT NULL,
   activates INTEGER,
   checksum INTEGER NOT NULL,
@@ -67,10 +68,12 @@ CREATE TABLE retries (
   due INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE bodies (
-  id INTEGER PRIMARY KEY,
+  sequence INTEGER NOT NULL,
+  piece INTEGER NOT NULL,
   checksum INTEGER NOT NULL,
   bytes BLOB NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX body_pieces ON bodies (sequence, piece);
 CREATE TABLE dead_letters (
   sequence INTEGER PRIMARY KEY,
   id TEXT NOT NULL,

@@ -72,7 +72,8 @@ void SqliteStore::verify() {
   }
   // Of bodies the way to the first and the last.
   for (const char* order : {"", " DESC"}) {
-    Statement edge(database_, fmt::format("SELECT id FROM bodies ORDER BY id{} LIMIT 1", order));
+    Statement edge(database_,
+                   fmt::format("SELECT rowid FROM bodies ORDER BY rowid{} LIMIT 1", order));
     edge.step();
   }
   Statement homeless(database_,

@@ -15,7 +15,7 @@ namespace {
 using Strings = std::vector<std::string>;
 
 // Of kWebhookColumns.
-constexpr int kChecksumColumn = 16;
+constexpr int kChecksumColumn = 17;
 
 std::string strings_json(const Strings& strings) {
   std::string out;
@@ -100,8 +100,8 @@ WebhookTable::WebhookTable(Database& database)
     : put_(database,
            "INSERT OR REPLACE INTO webhooks (generation, target_revision, id, name, target, "
            "origin, credentials, events, auth_token, headers, active, overrides, source_file, "
-           "is_paused, created, activates, checksum) VALUES "
-           "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"),
+           "is_paused, is_disabled, created, activates, checksum) VALUES "
+           "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"),
       put_cursor_(database,
                   "INSERT INTO cursors (generation, sealed_to, is_removed, checksum) "
                   "VALUES (?1, ?2, 0, ?3) ON CONFLICT (generation) DO UPDATE SET "
@@ -127,12 +127,12 @@ bool WebhookTable::put(const WebhookRow& row) {
       {number_text(webhook.generation), number_text(webhook.target_revision), webhook.id,
        webhook.name, webhook.target, webhook.origin, webhook.credentials, events,
        webhook.auth_token, headers, number_text(webhook.active), overrides, webhook.source_file,
-       number_text(webhook.is_paused), time_text(webhook.created),
+       number_text(webhook.is_paused), number_text(webhook.is_disabled), time_text(webhook.created),
        row.activates ? time_text(*row.activates) : std::string()});
   put_.bind(webhook.generation, webhook.target_revision, webhook.id, webhook.name, webhook.target,
             webhook.origin, webhook.credentials, events, webhook.auth_token, headers,
-            webhook.active, overrides, webhook.source_file, webhook.is_paused, webhook.created,
-            row.activates, checksum);
+            webhook.active, overrides, webhook.source_file, webhook.is_paused, webhook.is_disabled,
+            webhook.created, row.activates, checksum);
   return put_.run() && put_cursor(webhook.generation, row.sealed_to) &&
          (!row.is_removed || set_removed(webhook.generation));
 }
@@ -175,8 +175,9 @@ bool read_webhook(const Statement& row, int column, WebhookRow& out) {
   webhook.active = row.flag(column + 10);
   webhook.source_file = row.text(column + 12);
   webhook.is_paused = row.flag(column + 13);
-  webhook.created = row.time(column + 14);
-  out.activates = row.optional_time(column + 15);
+  webhook.is_disabled = row.flag(column + 14);
+  webhook.created = row.time(column + 15);
+  out.activates = row.optional_time(column + 16);
   return read_strings(row.bytes(column + 7), webhook.events) &&
          read_headers(row.bytes(column + 9), webhook.headers) &&
          read_overrides(row.bytes(column + 11), webhook.overrides);

@@ -43,7 +43,8 @@ class WebhookTable {
 // this cannot be what put() wrote. Cursor and tombstone are left alone.
 inline constexpr const char* kWebhookColumns =
     "generation, target_revision, id, name, target, origin, credentials, events, auth_token, "
-    "headers, active, overrides, source_file, is_paused, created, activates, webhooks.checksum";
+    "headers, active, overrides, source_file, is_paused, is_disabled, created, activates, "
+    "webhooks.checksum";
 bool read_webhook(const Statement& row, int column, WebhookRow& out);
 
 // The checksum of a cursor, an event type or a number in `meta`, seeded with what it is of. In a

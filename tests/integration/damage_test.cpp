@@ -467,8 +467,8 @@ TEST_CASE("A database that is damaged while the engine runs is replaced with qua
   {
     Host host(many_batches(directory, "quarantine"));
     damage_while_running(host, receiver, arrivals, directory);
-    CHECK(arrives(host, arrivals, "late-0"));
     CHECK(remark_with(host, "it is kept as").find(directory) != std::string::npos);
+    CHECK(arrives(host, arrivals, "late-0"));
     CHECK(wait_until(
         [&] { return posthaste_sync(host.get(), 10'000, host.error()) == POSTHASTE_OK; }));
     CHECK(arrives(host, arrivals, "late-1"));

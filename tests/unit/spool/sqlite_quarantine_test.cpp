@@ -162,7 +162,7 @@ TEST_CASE("A batch whose body cannot be read is a loss", "[spool][sqlite_quarant
   }
   Database database;
   REQUIRE(database.open(directory.database(), Access::ReadWrite, nullptr, 100));
-  REQUIRE(database.exec("DELETE FROM bodies WHERE id = (2 << 20) + 1"));
+  REQUIRE(database.exec("DELETE FROM bodies WHERE sequence = 2 AND piece = 1"));
   database.close();
   {
     auto store = SqliteStore::open(options_for(directory));
@@ -192,8 +192,8 @@ TEST_CASE("One damaged row is the loss of one batch and holds up no other",
   // A piece under another's name.
   REQUIRE(
       database.exec("UPDATE bodies SET checksum = other.checksum, bytes = other.bytes "
-                    "FROM bodies AS other WHERE other.id = 12 << 20 "
-                    "AND bodies.id = 14 << 20"));
+                    "FROM bodies AS other WHERE other.sequence = 12 AND other.piece = 0 "
+                    "AND bodies.sequence = 14 AND bodies.piece = 0"));
   database.close();
   auto store = SqliteStore::open(options_for(directory));
   REQUIRE(store);
