@@ -622,8 +622,13 @@ enum {
   POSTHASTE_REPORT_OVERFLOW = 6,      /* reports were lost for want of room; count says how many */
   POSTHASTE_REPORT_LOG = 7,           /* a line of the log (log.reports) */
   POSTHASTE_REPORT_DEAD_LETTERED = 8, /* a batch was given up and is kept as a dead letter */
-  POSTHASTE_REPORT_SPOOL = 9          /* the spool: its disk fails or works again, a batch goes out
+  POSTHASTE_REPORT_SPOOL = 9,         /* the spool: its disk fails or works again, a batch goes out
                                          unsecured (reason), something was salvaged; message tells */
+  POSTHASTE_REPORT_ENDPOINT = 10, /* a webhook's endpoint is healthy, throttled (it asked for time)
+                                     or failing now, which message names; or a warning before it is
+                                     disabled (disable.after) */
+  POSTHASTE_REPORT_LIMIT = 11 /* what size of batch an endpoint takes was learned (events, bytes),
+                                 or forgotten (both 0) */
 };
 enum {
   POSTHASTE_REACHED_NO = 0,    /* the receiver cannot have got the batch */
@@ -642,8 +647,9 @@ enum {
   POSTHASTE_REASON_DEAD_LETTER_QUOTA = 7, /* dead letters over dead_letter.max_bytes */
   POSTHASTE_REASON_DEAD_LETTER_AGE = 8,   /* dead letters older than dead_letter.max_age */
   POSTHASTE_REASON_PURGED = 9,            /* posthaste_purge */
-  POSTHASTE_REASON_UNSECURED = 10 /* no drop: the batch of a POSTHASTE_REPORT_SPOOL goes out, but
+  POSTHASTE_REASON_UNSECURED = 10, /* no drop: the batch of a POSTHASTE_REPORT_SPOOL goes out, but
                                      its row is not on disk */
+  POSTHASTE_REASON_REFUSED = 11    /* one event alone was answered by 413 */
 };
 
 /*

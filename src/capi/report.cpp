@@ -18,11 +18,16 @@ static_assert(static_cast<int32_t>(ReportKind::State) == POSTHASTE_REPORT_STATE)
 static_assert(static_cast<int32_t>(ReportKind::Ticket) == POSTHASTE_REPORT_TICKET);
 static_assert(static_cast<int32_t>(ReportKind::Overflow) == POSTHASTE_REPORT_OVERFLOW);
 static_assert(static_cast<int32_t>(ReportKind::Log) == POSTHASTE_REPORT_LOG);
+static_assert(static_cast<int32_t>(ReportKind::DeadLettered) == POSTHASTE_REPORT_DEAD_LETTERED);
+static_assert(static_cast<int32_t>(ReportKind::Spool) == POSTHASTE_REPORT_SPOOL);
+static_assert(static_cast<int32_t>(ReportKind::Endpoint) == POSTHASTE_REPORT_ENDPOINT);
+static_assert(static_cast<int32_t>(ReportKind::Limit) == POSTHASTE_REPORT_LIMIT);
 static_assert(static_cast<int32_t>(DropReason::None) == POSTHASTE_REASON_NONE);
 static_assert(static_cast<int32_t>(DropReason::Expired) == POSTHASTE_REASON_EXPIRED);
 static_assert(static_cast<int32_t>(DropReason::Quota) == POSTHASTE_REASON_QUOTA);
 static_assert(static_cast<int32_t>(DropReason::Removed) == POSTHASTE_REASON_REMOVED);
 static_assert(static_cast<int32_t>(DropReason::Closed) == POSTHASTE_REASON_CLOSED);
+static_assert(static_cast<int32_t>(DropReason::Refused) == POSTHASTE_REASON_REFUSED);
 static_assert(static_cast<int32_t>(Reached::No) == POSTHASTE_REACHED_NO);
 static_assert(static_cast<int32_t>(Reached::Maybe) == POSTHASTE_REACHED_MAYBE);
 static_assert(static_cast<int32_t>(Reached::Yes) == POSTHASTE_REACHED_YES);

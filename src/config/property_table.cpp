@@ -61,7 +61,10 @@ constexpr Choice kLogLevels[] = {
 constexpr Choice kReportKinds[] = {
     {"delivered", 1u << 1}, {"retrying", 1u << 2},      {"dropped", 1u << 3},
     {"state", 1u << 4},     {"ticket", 1u << 5},        {"overflow", 1u << 6},
-    {"log", 1u << 7},       {"dead_lettered", 1u << 8}, {"spool", 1u << 9}};
+    {"log", 1u << 7},       {"dead_lettered", 1u << 8}, {"spool", 1u << 9},
+    {"endpoint", 1u << 10}, {"limit", 1u << 11}};
+constexpr Choice kGonePolicies[] = {{"retry", static_cast<uint64_t>(core::GonePolicy::Retry)},
+                                    {"disable", static_cast<uint64_t>(core::GonePolicy::Disable)}};
 constexpr Choice kSyncs[] = {{"full", static_cast<uint64_t>(core::SpoolSync::Full)},
                              {"normal", static_cast<uint64_t>(core::SpoolSync::Normal)}};
 constexpr Choice kDamagePolicies[] = {
@@ -206,6 +209,20 @@ constexpr Property kProperties[] = {
     schedule("retry.schedule", kIn<&DeliverySettings::retry_schedule>, 1, 7 * kDay, Change::Live,
              "Delays to use instead of the doubling ones, the last repeating; momentum stands for "
              "1m,5m,30m,60m."),
+
+    choice("http.gone", kIn<&DeliverySettings::http_gone>, kGonePolicies, Change::Live,
+           "What a 410 means: retry, a failure like others; disable, the webhook takes and sends "
+           "nothing more until it is resumed or verified."),
+    duration("disable.after", kIn<&DeliverySettings::disable_after>, 0, 365 * kDay, Change::Live,
+             "A webhook that met nothing but failure for this long is disabled, with a warning "
+             "when half of it is over; 0 means never."),
+    count("rate.requests", kIn<&DeliverySettings::rate_requests_per_second>, 0, 1'000'000,
+          "requests per second", Change::Live,
+          "Requests of one webhook, evenly spaced; 0 means no limit."),
+    count("rate.events", kIn<&DeliverySettings::rate_events_per_second>, 0, 1'000'000'000,
+          "events per second", Change::Live,
+          "Events of one webhook: the next request waits until those of the last one are over; 0 "
+          "means no limit."),
 
     duration("webhook.activation_delay", kIn<&DeliverySettings::activation_delay>, 0, kDay,
              Change::Live, "A created webhook takes events from this long after its creation."),

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "core/time.h"
+
 namespace posthaste::core {
 
 enum class AttemptOutcome {
@@ -39,5 +41,15 @@ constexpr AttemptOutcome outcome_of(const AttemptEnd& end) {
                                                     : AttemptOutcome::MuteFailure;
   }
 }
+
+// What the scheduler is told of an attempt's end.
+struct AttemptResult {
+  AttemptOutcome outcome = AttemptOutcome::Delivered;
+  bool is_ours = false;        // we could not read the batch: it backs off, and nobody is blamed
+  bool is_too_large = false;   // 413
+  bool is_throttling = false;  // 429, or 503 with Retry-After
+  bool is_slow = false;        // a time-out after the connection stood
+  Duration retry_after{};      // what the endpoint asked for; zero: nothing
+};
 
 }  // namespace posthaste::core

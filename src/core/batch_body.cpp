@@ -39,6 +39,32 @@ BatchBody BatchBody::released(uint64_t size_bytes, uint32_t events_count) {
   return body;
 }
 
+BatchBody BatchBody::part(uint64_t offset, uint64_t size, uint32_t events_count) const {
+  BatchBody body;
+  body.records_bytes_ = size;
+  body.events_count_ = events_count;
+  body.is_journaled_ = is_journaled_;
+  body.is_released_ = is_released_;
+  for (const Piece& piece : pieces_) {
+    const uint64_t from = std::max(piece.start, offset);
+    const uint64_t to = std::min(piece.start + piece.size, offset + size);
+    if (from >= to) continue;
+    const uint64_t skipped = from - piece.start;
+    Piece& taken = body.pieces_.emplace_back();
+    taken.start = from - offset;
+    taken.size = to - from;
+    if (piece.block) {
+      piece.block->retain();
+      taken.block = piece.block;
+      taken.block_offset = piece.block_offset + static_cast<uint32_t>(skipped);
+    } else {
+      taken.owned = piece.owned.substr(skipped, taken.size);
+      body.owned_bytes_ += taken.size;
+    }
+  }
+  return body;
+}
+
 void BatchBody::release() {
   clear();
   owned_bytes_ = 0;

@@ -55,6 +55,9 @@ class BatchBody {
   // ranges stay. They are read from the journal then, not here.
   void release();
   bool is_released() const { return is_released_; }
+  // A body of some of its records: those that take [offset, offset + size) of the records' bytes,
+  // commas included. Shares blocks, copies what is copied. Without ranges.
+  BatchBody part(uint64_t offset, uint64_t size, uint32_t events_count) const;
   // A body whose bytes are elsewhere from the start.
   static BatchBody released(uint64_t size_bytes, uint32_t events_count);
 

@@ -72,6 +72,13 @@ void Batcher::route(RecordBlock& block, RecordRun run) {
 
 void Batcher::append(Subscriber& subscriber, RecordBlock& block, RecordRun run) {
   const DeliverySettings& limits = *subscriber.settings;
+  const bool has_learned = subscriber.learned_events_max > 0;
+  const uint32_t events_limit =
+      has_learned ? std::min(limits.batch_max_events, subscriber.learned_events_max)
+                  : limits.batch_max_events;
+  const uint64_t bytes_limit = has_learned
+                                   ? std::min(limits.batch_max_bytes, subscriber.learned_bytes_max)
+                                   : limits.batch_max_bytes;
   BatchBody& body = subscriber.open;
   while (run.count > 0 && run.position != 0 && run.position < subscriber.takes_from) {
     drop_first(block, run, 1);
@@ -86,9 +93,8 @@ void Batcher::append(Subscriber& subscriber, RecordBlock& block, RecordRun run) 
     if (body.events_count() > 0 && first.pushed - subscriber.first_event >= limits.batch_max_age) {
       seal(subscriber);
     }
-    const uint64_t room =
-        limits.batch_max_bytes - std::min(limits.batch_max_bytes, body.size_bytes());
-    const uint32_t events_max = limits.batch_max_events + (is_broken(Break::OverfullBatch) ? 1 : 0);
+    const uint64_t room = bytes_limit - std::min(bytes_limit, body.size_bytes());
+    const uint32_t events_max = events_limit + (is_broken(Break::OverfullBatch) ? 1 : 0);
     // Sizes within a run only grow, so the number of records that fit is found by halving.
     uint32_t fits = 0;
     uint32_t limit = std::min(run.count, events_max - std::min(events_max, body.events_count()));

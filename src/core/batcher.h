@@ -26,6 +26,9 @@ struct Subscriber {
   const DeliverySettings* settings = nullptr;
   void* owner = nullptr;  // the caller's
   BatchBody open;
+  // What its endpoint was seen to take; 0: no less than the settings say.
+  uint32_t learned_events_max = 0;
+  uint64_t learned_bytes_max = 0;
   Instant first_event{};
   uint64_t sealed_events_count = 0;
   // Journaled records before this place are not its own: they went into batches before a restart,

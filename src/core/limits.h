@@ -3,6 +3,7 @@
 // the property table refers to them.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -62,6 +63,16 @@ inline constexpr uint64_t kCodedBytesMax = uint64_t{64} << 20;
 
 // Bytes of a batch that are compressed and signed at a time.
 inline constexpr size_t kCodingPieceSize = size_t{64} << 10;
+// Content failures of a whole batch before it is halved.
+inline constexpr uint32_t kContentFailuresToSplit = 3;
+
+// Time-outs in a row after which an endpoint's batches are thought to be too large for it, and the
+// least that is tried then.
+inline constexpr uint32_t kSlowInARow = 3;
+inline constexpr uint32_t kGuessedEventsMin = 100;
+
+// How long what was learned of an endpoint's greatest batch is taken for true.
+inline constexpr std::chrono::hours kLearnedLimitAge{24};
 
 // Bytes of a webhook's name, target and id.
 inline constexpr size_t kWebhookNameMax = 256;

@@ -20,6 +20,8 @@ enum class TokenBody { Form, Json };
 enum class TlsVersion { V1_0, V1_1, V1_2, V1_3 };
 // Content coding of request bodies.
 enum class Compression { None, Gzip, Zstd };
+// What 410 means: a failure like others, or the end of the webhook until somebody says otherwise.
+enum class GonePolicy { Retry, Disable };
 // What a returned sync survives: loss of power, or the end of the process.
 enum class SpoolSync { Full, Normal };
 // What an engine is: the one that delivers, or a producer of events for one in another process.
@@ -38,6 +40,8 @@ struct DeliverySettings {
   Duration request_max_time = std::chrono::seconds(60);
   uint32_t request_max_in_flight = 1;
   bool request_keep_alive = true;
+  uint32_t rate_requests_per_second = 0;  // 0: no limit
+  uint32_t rate_events_per_second = 0;    // 0: no limit
 
   Duration retry_base = std::chrono::seconds(1);
   Duration retry_max = std::chrono::minutes(5);
@@ -45,6 +49,8 @@ struct DeliverySettings {
   Duration retry_max_age = std::chrono::hours(4);
   std::vector<Duration>
       retry_schedule;  // a ladder instead of the exponential, the last repeating; empty: none
+  GonePolicy http_gone = GonePolicy::Retry;
+  Duration disable_after{};  // of nothing but failure; zero: never
 
   Duration activation_delay = std::chrono::seconds(60);
   bool verify = true;

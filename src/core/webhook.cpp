@@ -27,6 +27,8 @@ const char* state_name(WebhookState state) {
       return "inactive";
     case WebhookState::Paused:
       return "paused";
+    case WebhookState::Disabled:
+      return "disabled";
   }
   return "?";
 }

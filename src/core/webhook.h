@@ -32,7 +32,7 @@ struct WebhookSpec {
   std::map<std::string, std::optional<std::string>> overrides;
 };
 
-enum class WebhookState { Activating, Active, Inactive, Paused };
+enum class WebhookState { Activating, Active, Inactive, Paused, Disabled };
 
 struct Webhook {
   Webhook() = default;
@@ -61,18 +61,25 @@ struct Webhook {
   uint64_t target_revision =
       0;  // grows with each change of target; (generation, revision) names an endpoint
   bool is_paused = false;
-  Instant activates_at{};  // takes events from then on
+  bool is_disabled = false;  // by a rule: 410, or nothing but failure for disable.after
+  Instant activates_at{};    // takes events from then on
   WallTime created{};
 };
 
 // The state of design 2b at `now`.
 inline WebhookState state_of(const Webhook& webhook, Instant now) {
   if (!webhook.active) return WebhookState::Inactive;
+  if (webhook.is_disabled) return WebhookState::Disabled;
   if (webhook.is_paused) return WebhookState::Paused;
   return now < webhook.activates_at ? WebhookState::Activating : WebhookState::Active;
 }
 
 const char* state_name(WebhookState state);
+
+// Whether it gets what is pushed, at once or after its activation.
+inline bool takes_events(const Webhook& webhook) {
+  return webhook.active && !webhook.is_disabled;
+}
 
 // What a caller declares, without state: equal declarations change nothing.
 bool is_same_declaration(const Webhook& a, const Webhook& b);

@@ -54,9 +54,26 @@ Result<RegistryChange> WebhookRegistry::remove(std::string_view id) {
 Result<RegistryChange> WebhookRegistry::set_paused(std::string_view id, bool is_paused) {
   const size_t index = index_of(id);
   if (index == kNone) return not_found(id);
-  if (webhooks_[index]->is_paused == is_paused) return RegistryChange{};
+  const Webhook& webhook = *webhooks_[index];
+  const bool stays_disabled = webhook.is_disabled && is_paused;
+  if (webhook.is_paused == is_paused && webhook.is_disabled == stays_disabled) {
+    return RegistryChange{};
+  }
+  return set_state(index, is_paused, stays_disabled);
+}
+
+RegistryChange WebhookRegistry::set_disabled(std::string_view id, uint64_t generation,
+                                             bool is_disabled) {
+  const size_t index = index_of(id);
+  if (index == kNone || webhooks_[index]->generation != generation) return {};
+  if (webhooks_[index]->is_disabled == is_disabled) return {};
+  return set_state(index, webhooks_[index]->is_paused, is_disabled);
+}
+
+RegistryChange WebhookRegistry::set_state(size_t index, bool is_paused, bool is_disabled) {
   auto next = std::make_shared<Webhook>(*webhooks_[index]);
   next->is_paused = is_paused;
+  next->is_disabled = is_disabled;
   RegistryChange change{webhooks_[index], next};
   webhooks_[index] = std::move(next);
   return change;
@@ -95,7 +112,7 @@ WebhookPtr WebhookRegistry::find(std::string_view id) const {
 TypeSet WebhookRegistry::wanted_types() const {
   TypeSet wanted;
   for (const WebhookPtr& webhook : webhooks_) {
-    if (webhook->active) wanted |= webhook->types;
+    if (takes_events(*webhook)) wanted |= webhook->types;
   }
   return wanted;
 }
@@ -114,6 +131,7 @@ RegistryChange WebhookRegistry::replace(size_t index, Webhook draft) {
   draft.generation = before->generation;
   draft.target_revision = before->target_revision + (draft.target == before->target ? 0 : 1);
   draft.is_paused = before->is_paused;
+  draft.is_disabled = before->is_disabled;
   draft.activates_at = before->activates_at;
   draft.created = before->created;
   webhooks_[index] = std::make_shared<const Webhook>(std::move(draft));

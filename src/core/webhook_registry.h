@@ -37,7 +37,10 @@ class WebhookRegistry {
   // Replaces settings of an existing webhook.
   Result<RegistryChange> update(Webhook draft);
   Result<RegistryChange> remove(std::string_view id);
+  // The end of a pause is the end of being disabled, too.
   Result<RegistryChange> set_paused(std::string_view id, bool is_paused);
+  // Of that generation only: the id may be another's by now.
+  RegistryChange set_disabled(std::string_view id, uint64_t generation, bool is_disabled);
   // Makes the webhooks of one file those of `drafts`.
   std::vector<RegistryChange> reconcile(std::string_view file, std::vector<Webhook> drafts,
                                         WallTime wall_now);
@@ -50,12 +53,13 @@ class WebhookRegistry {
   WebhookPtr find(std::string_view id) const;
   // In the order of registration.
   const std::vector<WebhookPtr>& list() const { return webhooks_; }
-  // Types that some webhook wants: all but the inactive ones count.
+  // Types that some webhook wants: all but the inactive and the disabled ones count.
   TypeSet wanted_types() const;
 
  private:
   RegistryChange add(Webhook draft);
   RegistryChange replace(size_t index, Webhook draft);
+  RegistryChange set_state(size_t index, bool is_paused, bool is_disabled);
   size_t index_of(std::string_view id) const;
 
   std::vector<WebhookPtr> webhooks_;

@@ -22,7 +22,8 @@ constexpr int kRangesPerStep = 16;
 // Whether what the spool keeps of a webhook is the same.
 bool is_same_in_spool(const core::Webhook& a, const core::Webhook& b) {
   return core::is_same_declaration(a, b) && a.is_paused == b.is_paused &&
-         a.target_revision == b.target_revision && a.source_file == b.source_file;
+         a.is_disabled == b.is_disabled && a.target_revision == b.target_revision &&
+         a.source_file == b.source_file;
 }
 
 }  // namespace
@@ -72,6 +73,7 @@ Delivery::Delivery(const Parts& parts, const core::EngineSettings& settings, uin
       log_(parts.log),
       counters_(parts.counters),
       webhook_counters_(parts.webhook_counters),
+      disable_(parts.disable),
       settings_(settings),
       random_(seed),
       ids_(random_),
@@ -198,7 +200,8 @@ void Delivery::take_control() {
   } else if (auto* flush = std::get_if<FlushControl>(&*control)) {
     seal_all();
     collect_sealed();
-    flushes_.push_back({last_sequence_, std::move(flush->done)});
+    // With the parts that they may be taken apart into.
+    flushes_.push_back({core::sequence_after(last_sequence_) - 1, std::move(flush->done)});
   } else if (auto* sync = std::get_if<SyncControl>(&*control)) {
     // What is in memory only is reported before anybody is told that all is safe.
     batcher_.seal_unjournaled();
@@ -250,8 +253,10 @@ void Delivery::add_target(Record& record) {
   target->record = &record;
   target->webhook = record.webhook;
   target->endpoint.settings = &record.webhook->settings;
+  target->endpoint.rate = &record.rate;
   target->endpoint.owner = target.get();
   target->endpoint.is_held = record.webhook->is_paused;
+  target->endpoint.is_stopped = record.webhook->is_disabled;
   record.targets.push_back(std::move(target));
 }
 
@@ -262,7 +267,7 @@ void Delivery::subscribe(Record& record) {
   std::erase_if(activations_,
                 [&](const auto& entry) { return entry.second.generation == webhook.generation; });
   batcher_.unsubscribe(record.subscriber);
-  if (!webhook.active) return;
+  if (!core::takes_events(webhook)) return;
   const bool waits = !core::is_broken(core::Break::EarlyActivation);
   if (waits && webhook.activates_at > control_time_) {
     activations_.emplace(webhook.activates_at, Activation{webhook.generation, false});
@@ -311,7 +316,9 @@ void Delivery::change_webhook(Record& record, const core::WebhookPtr& webhook) {
   // Settings are referred to in place, so the old ones live until nothing points to them.
   const core::WebhookPtr before = record.webhook;
   const bool is_new_target = before->target_revision != webhook->target_revision;
-  const bool receives_others = before->types != webhook->types || before->active != webhook->active;
+  const bool receives_others = before->types != webhook->types ||
+                               core::takes_events(*before) != core::takes_events(*webhook);
+  const bool is_enabled = before->is_disabled && !webhook->is_disabled;
   if (spool_) spool_->store().begin_group();
   if (is_new_target || receives_others) {
     batcher_.seal(record.subscriber);
@@ -325,9 +332,13 @@ void Delivery::change_webhook(Record& record, const core::WebhookPtr& webhook) {
   } else {
     record.targets.back()->webhook = webhook;
   }
+  if (!core::is_same_declaration(*before, *webhook)) forget_limit(record);
+  if (is_enabled) record.failing_since = core::kNever;
   batcher_.settings_changed(record.subscriber);
   for (const auto& target : record.targets) {
     scheduler_.hold(target->endpoint, webhook->is_paused, now_);
+    scheduler_.stop(target->endpoint, webhook->is_disabled, now_);
+    if (is_enabled) scheduler_.retry_now(target->endpoint, now_);
     scheduler_.settings_changed(target->endpoint, now_);
   }
   retry_with_new_credentials(record, *before);
@@ -363,6 +374,7 @@ void Delivery::remove_webhook(Record& record, bool drops_queued) {
     if (!core::is_broken(core::Break::RemovedStuck)) {
       scheduler_.hold(target->endpoint, false, now_);
     }
+    scheduler_.stop(target->endpoint, false, now_);
     if (!drops_queued) continue;
     while (core::Batch* batch = core::RetryScheduler::oldest_waiting(target->endpoint)) {
       drop(*batch, DropReason::Removed);
@@ -405,7 +417,13 @@ void Delivery::seal_all() {
 }
 
 void Delivery::collect_sealed() {
-  for (core::Sealed& sealed : batcher_.take_sealed()) {
+  std::vector<core::Sealed> all = batcher_.take_sealed();
+  // Before any of them asks for room: the batcher does not count their memory any more.
+  for (const core::Sealed& sealed : all) {
+    static_cast<Record*>(sealed.subscriber->owner)->charged_bytes += sealed.body.owned_bytes();
+    charged_bytes_ += sealed.body.owned_bytes();
+  }
+  for (core::Sealed& sealed : all) {
     Record& record = *static_cast<Record*>(sealed.subscriber->owner);
     auto owned = std::make_unique<core::Batch>();
     owned->id = ids_.next(wall_now_);
@@ -415,18 +433,19 @@ void Delivery::collect_sealed() {
     }
     owned->sealed = wall_now_;
     owned->body = std::move(sealed.body);
-    owned->sequence = ++last_sequence_;
+    owned->sequence = last_sequence_ = core::sequence_after(last_sequence_);
     counters_.batches_sealed.add();
     record.counters->batches_sealed.add();
     record.sealed_bytes += owned->body.size_bytes();
     record.counters->waiting_batches.add();
     record.counters->waiting_events.add(owned->body.events_count());
-    record.charged_bytes += owned->body.owned_bytes();
-    charged_bytes_ += owned->body.owned_bytes();
     record.counters->waiting_memory_bytes.set(record.charged_bytes);
     Target& target = *record.targets.back();
     if (!spool_ || !write_sealed(owned, target)) admit(std::move(owned), target);
     enforce_limits(record);
+    if (record.subscriber.learned_events_max > 0 && target.endpoint.limit.until <= now_) {
+      forget_limit(record);
+    }
   }
 }
 
@@ -435,7 +454,9 @@ void Delivery::admit(std::unique_ptr<core::Batch> owned, Target& target) {
   core::Batch& batch = scheduler_.add(std::move(owned), target.endpoint, now_);
   const uint64_t size = batch.body.size_bytes();
   const bool is_cheap = size <= core::kCopyAtSealSize && may_copy(*target.record, size);
-  const bool waits = target.endpoint.is_in_trouble || target.endpoint.is_held;
+  const core::Endpoint& endpoint = target.endpoint;
+  const bool waits =
+      endpoint.is_in_trouble || endpoint.is_held || endpoint.is_stopped || batch.is_suspect;
   if (waits || is_cheap) detach(batch);
 }
 
@@ -465,11 +486,15 @@ void Delivery::settle_flushes() {
 
 bool Delivery::is_settled(uint64_t last_sequence) const {
   if (core::is_broken(core::Break::EarlyFlush)) return true;
-  if (!pending_.empty() && pending_.front().batch->sequence <= last_sequence) return false;
+  const bool is_pending = std::any_of(pending_.begin(), pending_.end(), [&](const Pending& one) {
+    return !one.batch->is_settled && one.batch->sequence <= last_sequence;
+  });
+  if (is_pending) return false;
   for (const auto& [generation, record] : records_) {
     for (const auto& target : record->targets) {
       const core::Endpoint& endpoint = target->endpoint;
-      if (endpoint.is_in_trouble || endpoint.is_held || endpoint.unsettled.empty()) continue;
+      if (endpoint.is_in_trouble || endpoint.is_held || endpoint.is_stopped) continue;
+      if (endpoint.unsettled.empty()) continue;
       if (*endpoint.unsettled.begin() <= last_sequence) return false;
     }
   }

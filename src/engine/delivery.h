@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -61,6 +62,9 @@ class CounterTable {
 // outlives it. Threads: one (the delivery thread, or the simulation). Invariants: design section 7.
 class Delivery {
  public:
+  // Asks for a webhook to be disabled, as its rules want; the change comes back as a control.
+  using Disable = std::function<void(const std::string& webhook_id, uint64_t generation)>;
+
   struct Parts {
     const platform::Clock& clock;
     intake::Intake& intake;
@@ -74,6 +78,7 @@ class Delivery {
     Log& log;
     metrics::EngineCounters& counters;
     CounterTable& webhook_counters;
+    Disable disable;
   };
 
   Delivery(const Parts& parts, const core::EngineSettings& settings, uint64_t seed);
@@ -109,6 +114,7 @@ class Delivery {
   struct Attempt;
   struct Verification;
   struct TokenFetch;
+  enum class Halving { Once, ToLimit };
   struct Flush {
     uint64_t last_sequence = 0;
     Done done;
@@ -162,6 +168,10 @@ class Delivery {
   void start_attempts();
   void start(core::Batch& batch);
   void start_verifications();
+  void report_failure(const core::Batch& batch, Report report,
+                      const transport::Completion& completion, core::Instant next_try);
+  core::AttemptResult result_of(const Attempt& attempt,
+                                const transport::Completion& completion) const;
   transport::Request request_for(const core::Webhook& webhook, const std::string& batch_id);
   void drop_expired();
   void drop(core::Batch& batch, DropReason reason);
@@ -188,12 +198,28 @@ class Delivery {
                                 const std::string& batch_id);
   bool resend_uncoded(const Attempt& attempt, const transport::Completion& completion);
 
+  // delivery_endpoints.cpp
+  void follow_endpoint(Target& target, const transport::Completion& completion,
+                       const core::Verdict& verdict);
+  void report_endpoint(const Target& target, const transport::Completion& completion);
+  void learn_limit(Target& target);
+  void forget_limit(Record& record);
+  void consider_disabling(const Target& target, const transport::Completion& completion);
+  void disable(const Record& record, const std::string& why);
+
+  // delivery_split.cpp
+  bool split(core::Batch& batch, Halving halving);
+  std::vector<uint64_t> record_offsets(core::Batch& batch);
+  void replace(core::Batch& batch, std::vector<spool::BatchPart> rows);
+  std::unique_ptr<core::Batch> make_part(const core::Batch& whole, const spool::BatchPart& row);
+
   // delivery_spool.cpp
   void write_webhook(const core::Webhook& webhook, std::optional<core::WallTime> activates);
   std::optional<core::WallTime> activation_of(const core::Webhook& webhook) const;
   bool write_sealed(std::unique_ptr<core::Batch>& owned, Target& target);
   void admit_written();
   void settle_syncs();
+  spool::RetryState retry_state(const core::Batch& batch) const;
   void write_attempt(const core::Batch& batch);
   void write_end(const core::Batch& batch, const Report* drop);
   void write_cursor();
@@ -247,6 +273,7 @@ class Delivery {
   Log& log_;
   metrics::EngineCounters& counters_;
   CounterTable& webhook_counters_;
+  const Disable disable_;
 
   core::EngineSettings settings_;
   core::Random random_;

@@ -8,6 +8,8 @@
 #include "core/deliberate_break.h"
 #include "engine/delivery_parts.h"
 #include "engine/delivery_requests.h"
+#include "transport/retry_after.h"
+#include "transport/target.h"
 
 namespace posthaste::engine {
 namespace {
@@ -32,12 +34,20 @@ void count_drop(metrics::WebhookCounters& counters, DropReason reason, uint64_t 
     case DropReason::Purged:
       counters.events_dropped_purged.add(events_count);
       break;
+    case DropReason::Refused:
+      counters.events_dropped_refused.add(events_count);
+      break;
     default:
       counters.events_dropped_unreadable.add(events_count);
   }
 }
 
 std::string ending_of(const transport::Completion& completion) {
+  const bool is_redirect = completion.status >= 300 && completion.status <= 399;
+  if (is_redirect && !completion.location.empty()) {
+    return fmt::format("HTTP {}, which is not followed, to {}", completion.status,
+                       transport::printable_url(completion.location));
+  }
   if (completion.status != 0) return fmt::format("HTTP {}", completion.status);
   return completion.network_name.empty()
              ? completion.detail
@@ -76,24 +86,19 @@ void Delivery::settle_attempt(Attempt& attempt, const transport::Completion& com
   core::Batch& batch = *attempt.batch;
   core::Endpoint& endpoint = *batch.endpoint;
   Record& record = *static_cast<Target*>(endpoint.owner)->record;
-  core::AttemptOutcome outcome =
-      core::outcome_of({completion.status, completion.timed_out, completion.upload_began});
-  const bool is_ours = completion.status == 0 && (attempt.is_unreadable || attempt.is_cut_short);
-  // What we could not read is no fault of the endpoint's.
-  if (is_ours) outcome = core::AttemptOutcome::ContentFailure;
-  if (is_ours && attempt.is_unreadable) {
+  const core::AttemptResult result = result_of(attempt, completion);
+  if (completion.status == 0 && attempt.is_unreadable) {
     scheduler_.cancel(batch, now_);
-    log_attempt(record, batch, completion, outcome);
+    log_attempt(record, batch, completion, result.outcome);
     drop(batch, DropReason::Unreadable);
     enforce_limits(record);
     tidy(record);
     return;
   }
-  const core::Verdict verdict = scheduler_.settle(batch, outcome, now_);
+  const core::Verdict verdict = scheduler_.settle(batch, result, now_);
   batch.last_status = completion.status;
   batch.last_network_name = completion.network_name;
-  log_attempt(record, batch, completion, outcome);
-  record.counters->is_in_trouble.set(endpoint.is_in_trouble ? 1 : 0);
+  log_attempt(record, batch, completion, result.outcome);
 
   Report report;
   report.webhook_id = record.webhook->id;
@@ -124,23 +129,52 @@ void Delivery::settle_attempt(Attempt& attempt, const transport::Completion& com
     drop(batch, DropReason::Removed);
   } else if (verdict.kind == core::Verdict::Kind::Expired) {
     drop(batch, DropReason::Expired);
+  } else if (verdict.kind == core::Verdict::Kind::Refused) {
+    drop(batch, DropReason::Refused);
   } else {
-    report.kind = ReportKind::Retrying;
-    report.message = ending_of(completion);
-    report.next_try_ms = core::unix_ms(wall_now_ + (verdict.next_try - now_));
-    if (log_.is_on(LogLevel::Warning)) {
-      log_.write(LogLevel::Warning,
-                 fmt::format("webhook {} batch {} attempt {} failed: {}", report.webhook_id,
-                             report.batch_id, report.attempts_count, report.message),
-                 report.webhook_id, report.batch_id);
+    report_failure(batch, std::move(report), completion, verdict.next_try);
+    if (!verdict.is_to_split || !split(batch, Halving::Once)) {
+      write_attempt(batch);
+      detach(batch);
     }
-    reports_.push(std::move(report));
-    write_attempt(batch);
-    detach(batch);
   }
   if (verdict.endpoint_fell) detach_waiting(endpoint);
+  follow_endpoint(*static_cast<Target*>(endpoint.owner), completion, verdict);
   enforce_limits(record);
   tidy(record);
+}
+
+core::AttemptResult Delivery::result_of(const Attempt& attempt,
+                                        const transport::Completion& completion) const {
+  const int32_t status = completion.status;
+  core::AttemptResult result;
+  result.outcome =
+      core::outcome_of({completion.status, completion.timed_out, completion.upload_began});
+  // What we could not read is no fault of the endpoint's.
+  result.is_ours = status == 0 && (attempt.is_unreadable || attempt.is_cut_short);
+  if (result.is_ours) result.outcome = core::AttemptOutcome::ContentFailure;
+  result.is_too_large = status == 413;
+  result.is_slow = status == 0 && completion.timed_out && completion.connected;
+  if (status == 429 || status == 503) {
+    const auto asked = transport::parse_retry_after(completion.retry_after, wall_now_);
+    result.retry_after = asked.value_or(core::Duration::zero());
+    result.is_throttling = status == 429 || asked;
+  }
+  return result;
+}
+
+void Delivery::report_failure(const core::Batch& batch, Report report,
+                              const transport::Completion& completion, core::Instant next_try) {
+  report.kind = ReportKind::Retrying;
+  report.message = ending_of(completion);
+  report.next_try_ms = core::unix_ms(wall_now_ + std::max(next_try - now_, core::Duration()));
+  if (log_.is_on(LogLevel::Warning)) {
+    log_.write(LogLevel::Warning,
+               fmt::format("webhook {} batch {} attempt {} failed: {}", report.webhook_id, batch.id,
+                           batch.attempts_count, report.message),
+               report.webhook_id, batch.id);
+  }
+  reports_.push(std::move(report));
 }
 
 void Delivery::log_attempt(const Record& record, const core::Batch& batch,
@@ -204,7 +238,15 @@ void Delivery::settle_verification(Verification& verification,
 }
 
 void Delivery::start_attempts() {
-  while (core::Batch* batch = scheduler_.next(now_)) start(*batch);
+  for (core::Turn turn = scheduler_.next(now_); turn.batch; turn = scheduler_.next(now_)) {
+    if (turn.is_to_split) {
+      Record& record = *static_cast<Target*>(turn.batch->endpoint->owner)->record;
+      split(*turn.batch, Halving::ToLimit);
+      enforce_limits(record);
+    } else {
+      start(*turn.batch);
+    }
+  }
 }
 
 void Delivery::start(core::Batch& batch) {
@@ -282,9 +324,11 @@ void Delivery::drop(core::Batch& batch, DropReason reason) {
   const Record& record = *static_cast<Target*>(batch.endpoint->owner)->record;
   const uint64_t events_count = batch.body.events_count();
   metrics::WebhookCounters& counters = *record.counters;
-  // Who asked for it keeps what expired; a purge and a quota are meant to get rid of it.
-  const bool is_kept = spool_ && reason == DropReason::Expired && batch.body.is_journaled() &&
-                       record.webhook->settings.dead_letter;
+  // Who asked for it keeps what expired or was refused; a purge and a quota are meant to get rid of
+  // it.
+  const bool is_end = reason == DropReason::Expired || reason == DropReason::Refused;
+  const bool is_kept =
+      spool_ && is_end && batch.body.is_journaled() && record.webhook->settings.dead_letter;
   if (is_kept) {
     counters.batches_dead_lettered.add();
     counters.events_dead_lettered.add(events_count);

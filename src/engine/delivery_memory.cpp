@@ -50,7 +50,7 @@ void Delivery::detach_waiting(core::Endpoint& endpoint) {
 }
 
 bool Delivery::is_in_trouble(const Record& record) const {
-  if (record.webhook->is_paused) return true;
+  if (record.webhook->is_paused || record.webhook->is_disabled) return true;
   return std::any_of(record.targets.begin(), record.targets.end(), [](const auto& target) {
     return target->endpoint.is_in_trouble || !target->endpoint.troubled.empty();
   });
@@ -82,7 +82,7 @@ bool Delivery::may_lose(const Record& record) const {
   if (!is_over_quota(record, 0) || is_moving(record, kSlowAfter)) return false;
   return std::any_of(records_.begin(), records_.end(), [&](const auto& entry) {
     const Record& other = *entry.second;
-    return &other != &record && !other.is_removed && other.webhook->active &&
+    return &other != &record && !other.is_removed && core::takes_events(*other.webhook) &&
            !is_over_quota(other, 0);
   });
 }
@@ -168,7 +168,8 @@ void Delivery::relieve_intake() {
   for (const auto& [generation, record] : records_) {
     if (is_lagging(*record, threshold)) {
       lagging.push_back(record.get());
-    } else if (!record->is_removed && record->webhook->active && !is_in_trouble(*record)) {
+    } else if (!record->is_removed && core::takes_events(*record->webhook) &&
+               !is_in_trouble(*record)) {
       kept_up |= record->webhook->types;
     }
   }

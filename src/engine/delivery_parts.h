@@ -17,6 +17,7 @@ struct Delivery::Target {
   Record* record = nullptr;
   core::WebhookPtr webhook;  // as it was when this was last its target
   uint32_t pending_count = 0;
+  core::EndpointHealth reported_health = core::EndpointHealth::Healthy;
 
   bool is_idle() const { return endpoint.is_idle() && pending_count == 0; }
 };
@@ -48,6 +49,9 @@ struct Delivery::Record {
   uint64_t sealed_bytes = 0;   // ever
   metrics::RateMeter spool_rate;
   core::Instant last_start{};  // of an attempt
+  core::RateClock rate;
+  core::Instant failing_since = core::kNever;  // nothing but failure since then
+  bool is_warned = false;                      // that it will be disabled
   bool is_removed = false;
   bool drops_failed = false;  // removed with its batches: what is in flight has its last attempt
 

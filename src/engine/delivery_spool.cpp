@@ -40,7 +40,10 @@ void Delivery::restore_webhook(const std::vector<core::WebhookPtr>& revisions, b
     add_target(record);
     record.targets.back()->webhook = revision;
     // As when it was removed: it drains, also if it was paused.
-    if (is_removed) record.targets.back()->endpoint.is_held = false;
+    if (is_removed) {
+      record.targets.back()->endpoint.is_held = false;
+      record.targets.back()->endpoint.is_stopped = false;
+    }
   }
   record.is_removed = is_removed;
   if (!is_removed) note_unverified(record.webhook);
@@ -204,6 +207,10 @@ void Delivery::report_spool(const Record& record, const core::Batch& batch, cons
 
 void Delivery::write_attempt(const core::Batch& batch) {
   if (!spool_ || !batch.body.is_journaled()) return;
+  last_operation_ = spool_->store().attempted(batch.sequence, retry_state(batch));
+}
+
+spool::RetryState Delivery::retry_state(const core::Batch& batch) const {
   const core::Duration max_age = batch.endpoint->settings->retry_max_age;
   spool::RetryState retry;
   retry.attempts_count = batch.attempts_count;
@@ -215,7 +222,7 @@ void Delivery::write_attempt(const core::Batch& batch) {
     retry.clock_started = wall_now_ - (max_age - (batch.expires - now_));
   }
   if (batch.due > now_) retry.due = wall_now_ + (batch.due - now_);
-  last_operation_ = spool_->store().attempted(batch.sequence, retry);
+  return retry;
 }
 
 // The batch is over: its row goes, in one transaction with what is kept of it.

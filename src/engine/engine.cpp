@@ -116,7 +116,10 @@ Result<> Engine::start_parts() {
   encoder_ = std::make_unique<EncoderThread>([this] { transport_->wake(); });
   delivery_ = std::make_unique<Delivery>(
       Delivery::Parts{*clock_, intake_, *events_, controls_, *transport_, *encoder_, store(),
-                      worker_.get(), reports_, log_, counters_, webhook_counters_},
+                      worker_.get(), reports_, log_, counters_, webhook_counters_,
+                      [this](const std::string& id, uint64_t generation) {
+                        set_disabled(id, generation, true);
+                      }},
       settings_, seeds.next());
   if (spool_) {
     if (auto done = restore(); !done) return done;

@@ -220,6 +220,7 @@ class Engine {
   Outcome commit_update(const std::string& id, const core::WebhookSpec& change);
   core::Result<> publish(core::RegistryChange change, bool drops_queued);
   void refresh_wanted();
+  void set_disabled(const std::string& id, uint64_t generation, bool is_disabled);
   void declare(std::function<core::Result<>()> change);
   Snapshot snapshot(const core::WebhookPtr& webhook) const;
 

@@ -80,6 +80,13 @@ Result<> Engine::publish(core::RegistryChange change, bool drops_queued) {
   return {};
 }
 
+// By the rules of the delivery step, or because a verification passed. Called on its thread.
+void Engine::set_disabled(const std::string& id, uint64_t generation, bool is_disabled) {
+  const std::lock_guard lock(mutex_);
+  // Refused only by an engine that is closed, which needs it no more.
+  (void)publish(registry_.set_disabled(id, generation, is_disabled), false);
+}
+
 void Engine::refresh_wanted() {
   const core::TypeSet types = registry_.wanted_types();
   for (size_t i = 0; i < types.size(); ++i) wanted_[i].store(types[i], std::memory_order_relaxed);
@@ -248,9 +255,13 @@ void Engine::begin_verify(const std::string& id, Done done) {
   auto webhook = find_registered(id);
   if (!webhook) {
     done({webhook.error(), nullptr, id});
-  } else {
-    post_verification(*webhook, std::move(done));
+    return;
   }
+  const uint64_t generation = (*webhook)->generation;
+  post_verification(*webhook, [this, id, generation, done = std::move(done)](Outcome outcome) {
+    if (outcome.error.code == ErrorCode::Ok) set_disabled(id, generation, false);
+    done(std::move(outcome));
+  });
 }
 
 Result<Snapshot> Engine::find(std::string_view id) const {

@@ -22,6 +22,10 @@ const char* report_kind_name(ReportKind kind) {
       return "dead_lettered";
     case ReportKind::Spool:
       return "spool";
+    case ReportKind::Endpoint:
+      return "endpoint";
+    case ReportKind::Limit:
+      return "limit";
   }
   return "?";
 }
@@ -50,6 +54,8 @@ const char* drop_reason_name(DropReason reason) {
       return "purged";
     case DropReason::Unsecured:
       return "unsecured";
+    case DropReason::Refused:
+      return "refused";
   }
   return "?";
 }

@@ -25,6 +25,8 @@ enum class ReportKind : int32_t {
   Log = 7,
   DeadLettered = 8,
   Spool = 9,
+  Endpoint = 10,
+  Limit = 11,
 };
 const char* report_kind_name(ReportKind kind);  // lower case; "?" when unknown
 
@@ -41,8 +43,9 @@ enum class DropReason : int32_t {
   DeadLetterAge = 8,
   Purged = 9,
   Unsecured = 10,  // no drop: the batch goes out, but is not on disk
+  Refused = 11,    // one event alone is too large for the receiver
 };
-inline constexpr size_t kDropReasonsCount = 11;
+inline constexpr size_t kDropReasonsCount = 12;
 const char* drop_reason_name(DropReason reason);
 
 // Why a verification failed; what posthaste_error_t shows.

@@ -66,6 +66,7 @@ struct WebhookCounters {
   Counter events_dropped_closed;
   Counter events_dropped_purged;
   Counter events_dropped_unreadable;  // the spool could not give them back
+  Counter events_dropped_refused;     // too large for the receiver, each alone
   Counter events_dead_lettered;
   Counter batches_dead_lettered;
   Counter events_replayed;  // dead letters that are batches again
@@ -73,6 +74,11 @@ struct WebhookCounters {
   Counter batches_sealed;
   Counter batches_delivered;
   Counter batches_dropped;
+  Counter batches_split;
+  Counter limits_learned;
+  Counter endpoint_falls;
+  Counter endpoint_throttles;
+  Counter endpoint_recoveries;
   Counter bytes_delivered;
   Counter attempts;
   Counter attempts_failed;
@@ -85,7 +91,9 @@ struct WebhookCounters {
   Counter spool_quota_bytes;        // what it may have there
   Counter sealed_bytes_per_second;  // smoothed
   Counter waiting_memory_bytes;     // what it is charged with under webhook.max_waiting_bytes
-  Counter is_in_trouble;            // 1: its endpoint backs off
+  Counter endpoint_health;          // core::EndpointHealth, of its present endpoint
+  Counter learned_events_max;       // 0: no limit was learned
+  Counter learned_bytes_max;
 };
 
 // Per engine.

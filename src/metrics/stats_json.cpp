@@ -98,6 +98,7 @@ void write_webhook_results(json::Writer& writer, const WebhookCounters& counters
   writer.uint64("closed", counters.events_dropped_closed.get());
   writer.uint64("purged", counters.events_dropped_purged.get());
   writer.uint64("unreadable", counters.events_dropped_unreadable.get());
+  writer.uint64("refused", counters.events_dropped_refused.get());
   writer.end_object();
   writer.uint64("dead_lettered", counters.events_dead_lettered.get());
   writer.uint64("replayed", counters.events_replayed.get());
@@ -106,6 +107,7 @@ void write_webhook_results(json::Writer& writer, const WebhookCounters& counters
   writer.uint64("sealed", counters.batches_sealed.get());
   writer.uint64("delivered", counters.batches_delivered.get());
   writer.uint64("dropped", counters.batches_dropped.get());
+  writer.uint64("split", counters.batches_split.get());
   writer.uint64("dead_lettered", counters.batches_dead_lettered.get());
   writer.uint64("replayed", counters.batches_replayed.get());
   writer.end_object();
@@ -126,7 +128,23 @@ void write_webhook_gauges(json::Writer& writer, const WebhookCounters& counters)
   writer.uint64("events", counters.waiting_events.get());
   writer.uint64("memory_bytes", counters.waiting_memory_bytes.get());
   writer.end_object();
-  writer.boolean("is_in_trouble", counters.is_in_trouble.get() != 0);
+  static constexpr const char* kHealthNames[] = {"healthy", "throttled", "failing"};
+  writer.key("endpoint").begin_object();
+  writer.string("health", kHealthNames[std::min<uint64_t>(counters.endpoint_health.get(), 2)]);
+  writer.uint64("falls", counters.endpoint_falls.get());
+  writer.uint64("throttles", counters.endpoint_throttles.get());
+  writer.uint64("recoveries", counters.endpoint_recoveries.get());
+  writer.uint64("limits_learned", counters.limits_learned.get());
+  writer.key("batch_limit");
+  if (counters.learned_events_max.get() == 0) {
+    writer.null();
+  } else {
+    writer.begin_object();
+    writer.uint64("events", counters.learned_events_max.get());
+    writer.uint64("bytes", counters.learned_bytes_max.get());
+    writer.end_object();
+  }
+  writer.end_object();
 }
 
 void write_webhook_spool(json::Writer& writer, const WebhookCounters& counters) {

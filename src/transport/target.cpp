@@ -249,4 +249,19 @@ bool is_address_literal_url(std::string_view url) {
   return host.find(':') != std::string::npos || inet_pton(AF_INET, host.c_str(), &address) == 1;
 }
 
+std::string printable_url(std::string_view text) {
+  constexpr size_t kPrintedBytesMax = 256;
+  std::string url(text);
+  const size_t scheme_end = url.find("://");
+  const bool is_relative = url.compare(0, 2, "//") == 0;
+  const size_t host = is_relative ? 2 : scheme_end == std::string::npos ? 0 : scheme_end + 3;
+  const size_t host_end = url.find_first_of("/?#\\", host);
+  const size_t at = url.rfind('@', host_end);
+  if (at != std::string::npos && at >= host) url.erase(host, at + 1 - host);
+  const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; };
+  std::replace_if(url.begin(), url.end(), is_control, '?');
+  if (url.size() > kPrintedBytesMax) url.resize(kPrintedBytesMax);
+  return url;
+}
+
 }  // namespace posthaste::transport

@@ -51,6 +51,9 @@ std::string_view host_of_url(std::string_view url);
 // The address that a checked URL names instead of a host, in any of the spellings that libcurl
 // knows (octal, hexadecimal, short).
 std::optional<core::Address> address_of_url(std::string_view url);
+// A URL that somebody else wrote, fit for a line of text: without user and password, control
+// characters and what is beyond 256 bytes.
+std::string printable_url(std::string_view text);
 
 // Whether a checked URL names its host by address, so that nothing needs to be resolved. Cheap.
 bool is_address_literal_url(std::string_view url);

@@ -26,6 +26,7 @@ EDGES = {
     # What a target and a header may be is asked where a webhook enters; see docs/decisions/0006.
     "engine": {"intake", "envelope", "config", "metrics", "platform", "producer", "transport/transport.h",
                "transport/target.h", "transport/header_rules.h", "transport/signature.h", "transport/body_coding.h",
+               "transport/retry_after.h",
                "transport/token_cache.h", "transport/token_request.h", "spool/store.h", "spool/spool.h"},
     "api": {"engine", "json"},
     "capi": {"engine", "api", "config", "platform", "envelope/event_builder.h", "json/writer.h"},

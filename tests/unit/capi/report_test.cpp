@@ -140,10 +140,10 @@ TEST_CASE("A ticket's failure is explained in an error object that outlives the 
 }
 
 TEST_CASE("Kinds have names", "[capi][report]") {
-  const char* const names[] = {"?",      "delivered", "retrying", "dropped",       "state",
-                               "ticket", "overflow",  "log",      "dead_lettered", "spool",
-                               "?"};
-  for (int32_t kind = 0; kind < 11; ++kind) {
+  const char* const names[] = {"?",        "delivered", "retrying", "dropped",       "state",
+                               "ticket",   "overflow",  "log",      "dead_lettered", "spool",
+                               "endpoint", "limit",     "?"};
+  for (int32_t kind = 0; kind < 13; ++kind) {
     CHECK(std::string(posthaste_report_kind_name(kind)) == names[kind]);
   }
 }

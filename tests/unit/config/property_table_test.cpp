@@ -183,6 +183,10 @@ TEST_CASE("The defaults are those of the design", "[config][property_table]") {
       {"request.max_time", "1m"},
       {"request.max_in_flight", "1"},
       {"request.keep_alive", "on"},
+      {"http.gone", "retry"},
+      {"disable.after", "0s"},
+      {"rate.requests", "0"},
+      {"rate.events", "0"},
       {"retry.base", "1s"},
       {"retry.max", "5m"},
       {"retry.jitter", "equal"},
@@ -303,8 +307,9 @@ TEST_CASE("A retry schedule is none, momentum, or up to 64 durations", "[config]
 TEST_CASE("Report kinds are bits numbered as in the public header", "[config][property_table]") {
   // Bit n is POSTHASTE_REPORT_<n>; the numbers of the header never change.
   const std::pair<const char*, uint32_t> kinds[] = {
-      {"delivered", 1}, {"retrying", 2}, {"dropped", 3},       {"state", 4}, {"ticket", 5},
-      {"overflow", 6},  {"log", 7},      {"dead_lettered", 8}, {"spool", 9}};
+      {"delivered", 1}, {"retrying", 2},  {"dropped", 3}, {"state", 4},
+      {"ticket", 5},    {"overflow", 6},  {"log", 7},     {"dead_lettered", 8},
+      {"spool", 9},     {"endpoint", 10}, {"limit", 11}};
   EngineSettings settings;
   const auto kinds_of = [&settings](std::string_view text) {
     const auto value = parse_value(property("report.kinds"), text);

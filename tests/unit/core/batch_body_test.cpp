@@ -208,3 +208,32 @@ TEST_CASE("BatchBody reads like a flat string whatever is appended and copied ou
     for (const auto& block : blocks) REQUIRE_FALSE(block->is_used());
   }
 }
+
+TEST_CASE("A part of a BatchBody is the array of some of its records, shared or copied",
+          "[core][batch_body]") {
+  FakeBlock first(1);
+  FakeBlock second(2);
+  fill(first, 0, 4);
+  fill(second, 4, 4);
+  const size_t size = record(0).size();
+  for (const bool is_copied : {false, true}) {
+    BatchBody body;
+    body.append(first, {0, 4});
+    body.append(second, {0, 4});
+    if (is_copied) body.detach(first);
+    for (size_t from = 0; from < 8; ++from) {
+      for (size_t count = 1; from + count <= 8; ++count) {
+        const BatchBody part = body.part(from * size, count * size, static_cast<uint32_t>(count));
+        std::string expected = "[";
+        for (size_t i = from; i < from + count; ++i) expected += record(static_cast<int>(i));
+        expected.back() = ']';
+        CHECK(read_all(part) == expected);
+        CHECK(part.events_count() == count);
+        const size_t copied = is_copied ? std::min<size_t>(count, from < 4 ? 4 - from : 0) : 0;
+        CHECK(part.owned_bytes() == copied * size);
+      }
+    }
+  }
+  CHECK_FALSE(first.is_used());
+  CHECK_FALSE(second.is_used());
+}

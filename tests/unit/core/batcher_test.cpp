@@ -363,3 +363,25 @@ TEST_CASE("Every webhook gets its events once and in order, whatever the limits"
     for (FakeBlock& block : harness.blocks) REQUIRE_FALSE(block.is_used());
   }
 }
+
+TEST_CASE("Batches are sealed to what their endpoint was seen to take", "[core][batcher]") {
+  Harness harness;
+  Subscriber& subscriber = harness.add(types({0}));
+  FakeBlock& block = harness.block();
+  add_records(block, 1000);
+  harness.batcher.route(block, {0, 10});
+  subscriber.learned_events_max = 7;
+  subscriber.learned_bytes_max = 1 << 20;
+  harness.batcher.route(block, {10, 20});
+  std::vector<uint32_t> counts;
+  for (const Sealed& sealed : harness.batcher.take_sealed()) {
+    counts.push_back(sealed.body.events_count());
+  }
+  CHECK(counts == std::vector<uint32_t>{10, 7, 7});
+  subscriber.learned_events_max = 100;
+  subscriber.learned_bytes_max = 80;
+  harness.batcher.route(block, {30, 20});
+  for (const Sealed& sealed : harness.batcher.take_sealed()) {
+    CHECK(sealed.body.size_bytes() <= 80);
+  }
+}

@@ -14,7 +14,7 @@ Batch& restore(SchedulerHarness& harness, Endpoint& endpoint, uint64_t sequence,
                uint32_t failures_count, Duration left) {
   auto batch = std::make_unique<Batch>();
   batch->id = std::to_string(sequence);
-  batch->sequence = sequence;
+  batch->sequence = sequence * kSequenceStride;
   batch->failures_count = failures_count;
   batch->attempts_count = failures_count;
   batch->expires = harness.now + left;
@@ -30,7 +30,7 @@ TEST_CASE("Restored batches go in the order of sealing, and new ones behind them
   Batch& first = restore(harness, endpoint, 40, 1, 1h);
   Batch& second = restore(harness, endpoint, 41, 0, 1h);
   Batch& fresh = harness.add(endpoint);
-  CHECK(fresh.sequence == 42);
+  CHECK(fresh.sequence == 42 * kSequenceStride);
   CHECK(harness.attempt(first, kDelivered));
   CHECK(harness.attempt(second, kDelivered));
   CHECK(harness.attempt(fresh, kDelivered));
@@ -71,7 +71,7 @@ TEST_CASE("A restored batch in trouble by itself waits until it is due and lets 
   SchedulerHarness harness;
   Endpoint& endpoint = harness.endpoint();
   auto owned = std::make_unique<Batch>();
-  owned->sequence = 1;
+  owned->sequence = kSequenceStride;
   owned->failures_count = owned->content_failures_count = 1;
   owned->due = harness.now + 10s;
   owned->expires = harness.now + 1h;

@@ -34,10 +34,10 @@ struct SchedulerHarness {
     for (int i = 0; i < count; ++i) batches.push_back(&add(endpoint));
     return batches;
   }
-  core::Batch* next() { return scheduler.next(now); }
+  core::Batch* next() { return scheduler.next(now).batch; }
   // The outcome of an attempt; what is over is finished.
   core::Verdict settle(core::Batch& batch, core::AttemptOutcome outcome) {
-    const core::Verdict verdict = scheduler.settle(batch, outcome, now);
+    const core::Verdict verdict = scheduler.settle(batch, {outcome}, now);
     if (verdict.kind != core::Verdict::Kind::Retry) scheduler.finish(batch, now);
     return verdict;
   }

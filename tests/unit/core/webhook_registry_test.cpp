@@ -234,3 +234,31 @@ TEST_CASE("Pausing outlives a reload of the file", "[core][webhook_registry]") {
   CHECK(registry.reconcile("one.json", {draft("a", "http://127.0.0.1/b")}, kWall).size() == 1);
   CHECK(registry.find("a")->is_paused);
 }
+
+TEST_CASE("A disabled webhook wants nothing until it is resumed, and edits do not enable it",
+          "[core][webhook_registry]") {
+  WebhookRegistry registry;
+  const uint64_t generation = registry.put(draft("a"), kWall).after->generation;
+  CHECK_FALSE(registry.set_disabled("a", generation + 1, true).is_change());
+  const RegistryChange change = registry.set_disabled("a", generation, true);
+  REQUIRE(change.is_change());
+  CHECK(state_of(*change.after, kNow) == WebhookState::Disabled);
+  CHECK_FALSE(registry.wanted_types().any());
+  CHECK_FALSE(registry.set_disabled("a", generation, true).is_change());
+  registry.put(draft("a", "http://127.0.0.1/b"), kWall);
+  CHECK(registry.find("a")->is_disabled);
+  CHECK(registry.set_paused("a", true)->is_change());
+  CHECK(registry.find("a")->is_disabled);
+  CHECK(registry.set_paused("a", false)->is_change());
+  CHECK_FALSE(registry.find("a")->is_disabled);
+  CHECK(registry.wanted_types().any());
+}
+
+TEST_CASE("A disabled webhook that is not paused is enabled by resume",
+          "[core][webhook_registry]") {
+  WebhookRegistry registry;
+  const uint64_t generation = registry.put(draft("a"), kWall).after->generation;
+  registry.set_disabled("a", generation, true);
+  CHECK(registry.set_paused("a", false)->is_change());
+  CHECK(state_of(*registry.find("a"), kNow) == WebhookState::Active);
+}

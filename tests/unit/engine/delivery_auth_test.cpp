@@ -255,7 +255,7 @@ TEST_CASE("A token that cannot be fetched is the endpoint's trouble, told withou
   CHECK(reports[0].status == 0);
   CHECK(reports[0].network_name == "EAUTH");
   CHECK(reports[0].reached == transport::Reached::No);
-  CHECK(fixture.counters("w").is_in_trouble.get() == 1);
+  CHECK(fixture.counters("w").endpoint_health.get() == 2);
   CHECK(fixture.to(kTarget).empty());
   fixture.on_token = nullptr;
   fixture.run_for(2s);

@@ -348,7 +348,7 @@ TEST_CASE("The same id made anew has nothing to do with the batches of the old o
   CHECK(fixture.ended.back().request.url == kOther);
   CHECK(fixture.ended.back().body == R"([{"n":1}])");
   CHECK(fixture.counters("w").events_routed.get() == 1);
-  CHECK(fixture.counters("w").is_in_trouble.get() == 0);
+  CHECK(fixture.counters("w").endpoint_health.get() == 0);
 }
 
 TEST_CASE("A webhook that is removed before its activation leaves nothing", "[engine][delivery]") {

@@ -56,7 +56,15 @@ TEST_CASE("Statistics name every counter of each webhook", "[metrics][stats_json
   counters->waiting_batches.set(15);
   counters->waiting_events.set(16);
   counters->waiting_memory_bytes.set(17);
-  counters->is_in_trouble.set(1);
+  counters->events_dropped_refused.add(24);
+  counters->batches_split.add(25);
+  counters->endpoint_health.set(2);
+  counters->endpoint_falls.add(26);
+  counters->endpoint_throttles.add(27);
+  counters->endpoint_recoveries.add(28);
+  counters->limits_learned.add(29);
+  counters->learned_events_max.set(30);
+  counters->learned_bytes_max.set(31);
   const std::string text = stats_json(EngineCounters{}, {},
                                       {{"a", "say \"hi\"", "active", counters},
                                        {"b", "", "paused", std::make_shared<WebhookCounters>()}});
@@ -67,11 +75,13 @@ TEST_CASE("Statistics name every counter of each webhook", "[metrics][stats_json
       R"("webhooks":[{"id":"a","name":"say \"hi\"","state":"active",)"
       R"("events":{"routed":1,"delivered":2,)"
       R"("dropped":{"expired":3,"quota":4,"removed":5,"closed":6,"purged":18,)"
-      R"("unreadable":19},"dead_lettered":20,"replayed":21},)"
-      R"("batches":{"sealed":7,"delivered":8,"dropped":9,"dead_lettered":22,"replayed":23},)"
+      R"("unreadable":19,"refused":24},"dead_lettered":20,"replayed":21},)"
+      R"("batches":{"sealed":7,"delivered":8,"dropped":9,"split":25,"dead_lettered":22,"replayed":23},)"
       R"("bytes_delivered":10,)"
       R"("attempts":{"count":11,"failed":12},"open":{"events":13,"bytes":14},)"
-      R"("waiting":{"batches":15,"events":16,"memory_bytes":17},"is_in_trouble":true},)";
+      R"("waiting":{"batches":15,"events":16,"memory_bytes":17},"endpoint":{"health":"failing",)"
+      R"("falls":26,"throttles":27,"recoveries":28,"limits_learned":29,)"
+      R"("batch_limit":{"events":30,"bytes":31}}},)";
   CHECK(webhooks.substr(0, first.size()) == first);
   CHECK(webhooks.substr(first.size(), 33) == R"({"id":"b","name":"","state":"paus)");
 }

@@ -122,5 +122,15 @@ TEST_CASE("Address literals need no resolver", "[transport][target]") {
   CHECK_FALSE(is_address_literal_url("http://127.0.0/"));
 }
 
+TEST_CASE("A printable URL has neither credentials nor control characters, and an end",
+          "[transport][target]") {
+  CHECK(printable_url("https://user:secret@example.com/a?b#c") == "https://example.com/a?b#c");
+  CHECK(printable_url("//user:secret@example.com/") == "//example.com/");
+  CHECK(printable_url("https://a@b@example.com/x@y") == "https://example.com/x@y");
+  CHECK(printable_url("/login?next=a@b") == "/login?next=a@b");
+  CHECK(printable_url("https://example.com/\r\nX: 1\x7f") == "https://example.com/??X: 1?");
+  CHECK(printable_url(std::string(1000, 'a')).size() == 256);
+}
+
 }  // namespace
 }  // namespace posthaste::transport
