@@ -49,7 +49,7 @@ TEST_CASE("A batch carries exactly the headers of the original", "[integration][
 TEST_CASE("A batch comes again with the same id and the same bytes until it is accepted",
           "[integration][delivery]") {
   Receiver receiver;
-  receiver.answer_sequence({503, 500, 429, 200});
+  receiver.answer_sequence({500, 500, 503, 200});
   Host host(kQuickRetry);
   host.put("w", receiver.url()).start();
   for (int i = 0; i < 100; ++i) host.must(host.push("delivery", payload(i)));
@@ -222,4 +222,48 @@ TEST_CASE("Batch status lists failed batches, and all of them when asked",
   CHECK_THAT(failed,
              Catch::Contains("\"attempts\":1") && Catch::Contains("\"response_code\":\"200\""));
   CHECK(count(status(POSTHASTE_STATUS_ALL)) == 2);
+}
+
+TEST_CASE("Of 3 bad events among 1,000 the others arrive once, and the 3 are known alone",
+          "[integration][delivery]") {
+  Receiver receiver;
+  std::vector<Rule> rules;
+  for (const char* bad : {"\"poison-1\"", "\"poison-2\"", "\"poison-3\""}) {
+    rules.emplace_back().marker = bad;
+    rules.back().reply.status = 422;
+  }
+  receiver.set_rules(rules);
+  Host host({{"retry.base", "1ms"}, {"retry.max", "20ms"}, {"retry.max_age", "8s"}});
+  host.put("w", receiver.url()).start();
+  for (int i = 0; i < 1000; ++i) {
+    const bool is_bad = i == 17 || i == 420 || i == 999;
+    const std::string poison = i == 17 ? "poison-1" : i == 420 ? "poison-2" : "poison-3";
+    host.must(host.push("delivery", "{\"message_id\":\"" + std::to_string(i) + "\",\"reason\":\"" +
+                                        (is_bad ? poison : std::string("fine")) + "\"}"));
+  }
+  host.must(host.flush());
+  uint64_t expired = 0;
+  while (expired < 3) {
+    const ReportHandle report = host.next_report(POSTHASTE_REPORT_DROPPED);
+    REQUIRE(report);
+    CHECK(posthaste_report_reason(report.get()) == POSTHASTE_REASON_EXPIRED);
+    expired += posthaste_report_events(report.get());
+  }
+  CHECK(expired == 3);
+  std::map<std::string, int> taken;
+  size_t isolating = 0;
+  for (const Request& request : receiver.log().requests()) {
+    const bool is_single = request.body.find("},{") == std::string::npos;
+    if (!is_single) ++isolating;
+    if (request.body.find("poison") != std::string::npos) continue;
+    size_t at = 0;
+    while ((at = request.body.find("\"message_id\":\"", at)) != std::string::npos) {
+      at += 14;
+      ++taken[request.body.substr(at, request.body.find('"', at) - at)];
+    }
+  }
+  CHECK(taken.size() == 997);
+  for (const auto& [id, count] : taken) CHECK(count == 1);
+  CHECK(isolating <= 3 + 2 * 3 * 10);
+  CHECK(host.stat("split") > 10);
 }

@@ -1,5 +1,7 @@
 // Deliveries to a receiver behind nginx: TLS, client certificates, and its limit for a body.
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
 
 #include "support/certificates.h"
 #include "support/host.h"
@@ -86,4 +88,44 @@ TEST_CASE("A body above nginx's limit of 1 MiB is refused with 413, one below it
     REQUIRE(refused);
     CHECK(posthaste_report_status(refused.get()) == 413);
   }
+}
+
+TEST_CASE("After nginx's limit was learned, 300 batches pass without a 413",
+          "[integration][nginx]") {
+  const GuardedReceiver guarded;
+  Settings keys = guarded.keys();
+  keys["batch.max_events"] = "2000";
+  const Settings quick = {{"retry.base", "10ms"}};
+  Host host(quick);
+  host.put("w", guarded.nginx.url(), keys).start();
+  const std::string payload = "{\"subject\":\"" + std::string(1000, 'x') + "\"}";
+  uint64_t pushed = 0;
+  uint64_t delivered_events = 0;
+  uint64_t delivered_batches = 0;
+  uint64_t refusals = 0;
+  const auto push_and_wait = [&](int events_count) {
+    for (int i = 0; i < events_count; ++i) host.push_all("delivery", payload);
+    pushed += static_cast<uint64_t>(events_count);
+    host.must(host.flush());
+    while (delivered_events < pushed) {
+      for (const ReportHandle& report : host.take_reports()) {
+        const int32_t kind = posthaste_report_kind(report.get());
+        if (kind == POSTHASTE_REPORT_RETRYING) {
+          CHECK(posthaste_report_status(report.get()) == 413);
+          ++refusals;
+        } else if (kind == POSTHASTE_REPORT_DELIVERED) {
+          ++delivered_batches;
+          delivered_events += posthaste_report_events(report.get());
+        }
+      }
+      std::this_thread::sleep_for(1ms);
+    }
+  };
+  push_and_wait(4000);
+  CHECK(refusals > 0);
+  const uint64_t refusals_before = refusals;
+  const uint64_t batches_before = delivered_batches;
+  while (delivered_batches < batches_before + 300) push_and_wait(20'000);
+  CHECK(refusals == refusals_before);
+  CHECK(host.stat("limits_learned") == refusals);
 }

@@ -86,6 +86,7 @@ class DurableLedger {
                   uint64_t number);
   void note_taken(const std::string& url, const std::string& id);
   void check_order(const std::string& url, const Receiver& receiver);
+  static bool is_part(const std::string& id);
   std::string body_of(const std::vector<uint64_t>& numbers) const;
 
   Trace& trace_;

@@ -39,6 +39,7 @@ constexpr const char* kMustOccur[] = {
     "clock set forward",
     "disk stalls",
     "disk refuses for long",
+    "event in a part",
     "disk: write failed",
     "disk: write torn",
     "disk: sync failed",

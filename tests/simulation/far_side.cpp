@@ -3,6 +3,10 @@
 #include <chrono>
 #include <functional>
 #include <numeric>
+#include <string_view>
+#include <vector>
+
+#include "core/record_scan.h"
 
 namespace posthaste::simulation {
 
@@ -20,6 +24,25 @@ uint64_t number_of(const transport::Request& request) {
     for (const char letter : header.value) number = number * 31 + static_cast<uint64_t>(letter);
   }
   return number;
+}
+
+// Whether an event is in the body that this receiver will never take: one of thirty, by its bytes.
+bool has_bad_event(const transport::Request& request, uint64_t bad) {
+  std::string text(request.body->size_bytes(), '\0');
+  text.resize(request.body->read(0, text.data(), text.size()));
+  core::RecordScan scan;
+  scan.feed(text);
+  const std::vector<uint64_t>& offsets = scan.offsets();
+  for (size_t i = 0; i + 1 < offsets.size(); ++i) {
+    const uint64_t size = offsets[i + 1] - offsets[i] - (i + 2 < offsets.size() ? 1 : 0);
+    const std::string_view record = std::string_view(text).substr(offsets[i], size);
+    uint64_t number = 0;
+    for (const char letter : record.substr(0, 100)) {
+      number = number * 31 + static_cast<unsigned char>(letter);
+    }
+    if (number % 30 == bad) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -49,6 +72,18 @@ SimAnswer FarSide::answer(const transport::Request& request) {
       break;
     case Mood::Refusing:
       answer.status = receiver.status;
+      if (chance_.one_in(2))
+        answer.retry_after = chance_.of({"1", "30", "600", "86400", "soon", ""});
+      break;
+    case Mood::Particular:
+      if (has_bad_event(request, receiver.bad)) answer.status = receiver.bad % 2 == 0 ? 400 : 500;
+      break;
+    case Mood::Narrow:
+      if (request.body->size_bytes() > receiver.bytes_max) answer.status = 413;
+      break;
+    case Mood::Overtaxed:
+      answer.response =
+          std::chrono::microseconds(10) * static_cast<int64_t>(request.body->size_bytes());
       break;
     case Mood::Poisoned:
       if (number_of(request) % 4 == 0) answer.status = 400;
@@ -61,8 +96,11 @@ SimAnswer FarSide::answer(const transport::Request& request) {
 }
 
 void FarSide::change(Receiver& receiver) {
-  receiver.mood = chance_.of({Mood::Healthy, Mood::Healthy, Mood::Slow, Mood::Flaky, Mood::Down,
-                              Mood::Refusing, Mood::Poisoned, Mood::Hanging});
+  receiver.mood =
+      chance_.of({Mood::Healthy, Mood::Healthy, Mood::Slow, Mood::Flaky, Mood::Down, Mood::Refusing,
+                  Mood::Poisoned, Mood::Hanging, Mood::Particular, Mood::Narrow, Mood::Overtaxed});
+  receiver.bad = chance_.below(30);
+  receiver.bytes_max = chance_.of<uint64_t>({200, 3000, 50'000});
   receiver.fault = any_fault();
   receiver.status = any_status();
   const core::Duration most = chance_.of<core::Duration>({1s, 60s, 20min, 5h});

@@ -21,12 +21,27 @@ class FarSide {
   void heal() { is_healed_ = true; }
 
  private:
-  enum class Mood { Healthy, Slow, Flaky, Down, Refusing, Poisoned, Hanging };
+  // Particular: it refuses some events. Narrow: it refuses large bodies. Overtaxed: it takes its
+  // time for each byte.
+  enum class Mood {
+    Healthy,
+    Slow,
+    Flaky,
+    Down,
+    Refusing,
+    Poisoned,
+    Hanging,
+    Particular,
+    Narrow,
+    Overtaxed
+  };
   struct Receiver {
     Mood mood = Mood::Healthy;
     core::Instant until{};
     test::SimFault fault = test::SimFault::None;
     int32_t status = 200;
+    uint64_t bad = 0;        // Particular
+    uint64_t bytes_max = 0;  // Narrow
   };
 
   void change(Receiver& receiver);

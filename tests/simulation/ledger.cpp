@@ -39,7 +39,7 @@ void Ledger::on_push(core::EventTypeId type, uint32_t size_bytes, core::ErrorCod
   events_.push_back({type, size_bytes, pushed});
   for (auto& [generation, webhook] : webhooks_) {
     const core::Webhook& latest = webhook.latest();
-    if (webhook.is_removed || !latest.active || !latest.types[type]) continue;
+    if (webhook.is_removed || !core::takes_events(latest) || !latest.types[type]) continue;
     if (pushed < latest.activates_at) {
       ++counts_["push before activation"];
       continue;
@@ -92,7 +92,11 @@ void Ledger::post_change(const engine::WebhookControl& control) {
   } else if (after) {
     posted.kind = Posted::Kind::Change;
     const bool cuts = before->target_revision != after->target_revision ||
-                      before->types != after->types || before->active != after->active;
+                      before->types != after->types ||
+                      core::takes_events(*before) != core::takes_events(*after);
+    if (before->is_disabled != after->is_disabled) {
+      ++counts_[after->is_disabled ? "webhook disabled" : "webhook enabled"];
+    }
     if (cuts) webhook.cuts.insert(webhook.stream.size());
   } else {
     posted.kind = Posted::Kind::Remove;
@@ -104,6 +108,7 @@ void Ledger::post_change(const engine::WebhookControl& control) {
     webhook.versions.push_back(after);
     generation_by_settings_[&after->settings] = after->generation;
     webhook.endpoints[after->target_revision].url = after->target;
+    webhook.endpoints[after->target_revision].origin = after->origin;
     max_age_seen_ = std::max(max_age_seen_, after->settings.retry_max_age);
   }
   posted.version = webhook.versions.size() - 1;
@@ -134,10 +139,43 @@ void Ledger::apply(const Posted& posted) {
   }
   Webhook& webhook = webhooks_.at(posted.generation);
   const bool was_held = webhook.is_held();
+  const bool was_stopped = webhook.is_stopped();
+  const bool is_edit =
+      posted.kind == Posted::Kind::Change &&
+      !core::is_same_declaration(webhook.current(), *webhook.versions[posted.version]);
+  const core::WebhookPtr before =
+      posted.kind == Posted::Kind::Change ? webhook.versions[webhook.applied] : nullptr;
   webhook.applied = posted.version;
   webhook.is_removal_applied = posted.kind == Posted::Kind::Remove;
   webhook.quota = std::max(webhook.quota, webhook.current().settings.max_waiting_bytes);
   apply_hold(webhook, was_held);
+  for (auto& [revision, endpoint] : webhook.endpoints) {
+    if (is_edit) endpoint.limit = {};
+    if (was_stopped == webhook.is_stopped()) continue;
+    apply_stop(webhook, endpoint);
+    // Who is enabled again is tried at once.
+    if (!webhook.is_stopped() && !webhook.is_removal_applied) make_due(endpoint);
+  }
+  if (before) correct_credentials(webhook, *before);
+}
+
+// Where the new ones go everything is tried at once.
+void Ledger::correct_credentials(Webhook& webhook, const core::Webhook& before) {
+  const core::Webhook& now = webhook.current();
+  if (before.auth_token == now.auth_token) return;
+  for (auto& [revision, endpoint] : webhook.endpoints) {
+    if (endpoint.origin == now.origin) make_due(endpoint);
+  }
+}
+
+void Ledger::make_due(Endpoint& endpoint) const {
+  const Instant now = engine_->clock().now();
+  endpoint.not_before = std::min(endpoint.not_before, now);
+  endpoint.not_after = std::min(endpoint.not_after, now);
+  for (auto& [number, family] : endpoint.families) {
+    family.not_before = std::min(family.not_before, now);
+    family.not_after = std::min(family.not_after, now);
+  }
 }
 
 // Pause and resume: clocks of waiting batches stand still and go on.
@@ -151,6 +189,18 @@ void Ledger::apply_hold(Webhook& webhook, bool was_held) {
       } else if (batch->left > Duration::zero()) {
         batch->expires = engine_->clock().now() + std::exchange(batch->left, Duration::zero());
       }
+    }
+  }
+}
+
+// The clocks of what a disabled webhook holds run.
+void Ledger::apply_stop(const Webhook& webhook, Endpoint& endpoint) {
+  for (auto& [sequence, batch] : endpoint.waiting) {
+    if (webhook.is_stopped()) {
+      start_clock(*batch);
+    } else if (!endpoint.is_in_trouble && batch->failures_count == 0 && !batch->keeps_clock) {
+      batch->expires = core::kNever;
+      batch->left = Duration::zero();
     }
   }
 }

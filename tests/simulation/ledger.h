@@ -78,21 +78,53 @@ class Ledger final : public test::SimObserver {
     bool is_settled = false;
     bool is_over = false;
     bool counts_against_endpoint = true;
-    core::Instant not_before{};
-    core::Instant not_after{};  // should its turn be free
+    bool is_suspect = false;   // it, or what it was part of, met a content failure
+    bool keeps_clock = false;  // that of a failure of what it was part of
+    bool must_split = false;
+    bool is_too_large = false;  // its last answer was 413
+    bool is_of_family = false;  // in flight for its troubled family
+    size_t begun_version = 0;   // of the webhook, when its attempt began
     core::Instant expires = core::kNever;
     core::Duration left{};  // on the clock, while it stands still; zero: it does not run
     std::optional<transport::Completion> completion;
+
+    bool is_spent() const { return count == 1 && content_failures_count > 0; }
+    bool is_part() const { return core::is_part(sequence); }
+    uint64_t family() const { return core::family_of(sequence); }
+  };
+  // What of one sealed batch is in trouble by itself: one of it is tried at a time.
+  struct Family {
+    core::Instant not_before{};
+    core::Instant not_after{};  // should its turn be free
+    uint32_t failures_count = 0;
+    uint32_t running_count = 0;
+  };
+  // A size of batch that an endpoint was seen to take.
+  struct Limit {
+    size_t events = 0;
+    uint64_t bytes = 0;
+    core::Instant until{};
+    bool is_on_trial = false;
+
+    bool holds(core::Instant now) const { return events > 0 && until > now; }
+    bool fits(const Batch& batch) const {
+      return batch.count <= events && batch.size_bytes <= bytes + bytes / 8;
+    }
   };
   // A target of a webhook, by its revision.
   struct Endpoint {
     std::string url;
+    std::string origin;
     bool is_in_trouble = false;
     uint32_t failures_count = 0;
     core::Instant not_before{};
     core::Instant not_after{};
-    std::set<uint64_t> content_failures;  // in a row
-    std::map<uint64_t, Batch*> waiting;   // by sequence
+    std::set<uint64_t> content_failures;  // families, in a row
+    std::map<uint64_t, Family> families;
+    Limit limit;
+    uint32_t slow_count = 0;  // in a row
+    bool has_guessed = false;
+    std::map<uint64_t, Batch*> waiting;  // by sequence
     uint32_t running_count = 0;
   };
   struct Webhook {
@@ -111,7 +143,10 @@ class Ledger final : public test::SimObserver {
     uint64_t sealed_batches = 0;
     uint64_t attempts = 0;
     uint64_t live_batches = 0;
-    std::array<uint64_t, 5> dropped_events{};  // by DropReason
+    std::array<uint64_t, engine::kDropReasonsCount> dropped_events{};  // by DropReason
+    uint64_t split_batches = 0;
+    std::vector<Limit> learned;  // every limit there ever was
+    core::Instant rate_next{};
     uint64_t dropped_batches = 0;
     uint64_t quota = 0;  // the greatest that held since it was last kept
     uint64_t owned_bytes = 0;
@@ -119,6 +154,7 @@ class Ledger final : public test::SimObserver {
     const core::Webhook& latest() const { return *versions.back(); }
     const core::Webhook& current() const { return *versions[applied]; }
     bool is_held() const { return current().is_paused && !is_removal_applied; }
+    bool is_stopped() const { return current().is_disabled && !is_removal_applied; }
   };
   // A control on its way to the delivery step.
   struct Posted {
@@ -146,10 +182,16 @@ class Ledger final : public test::SimObserver {
   void sync_controls();
   void apply(const Posted& posted);
   void apply_hold(Webhook& webhook, bool was_held);
+  void apply_stop(const Webhook& webhook, Endpoint& endpoint);
+  void correct_credentials(Webhook& webhook, const core::Webhook& before);
+  void make_due(Endpoint& endpoint) const;
 
   // ledger_batches.cpp: batches from sealing to their end.
   void scan_sealed();
-  void add_batch(const core::Batch& batch);
+  void add_batch(const std::vector<const core::Batch*>& pieces);
+  void scan_parts();
+  void replace(Batch& whole, const std::vector<const core::Batch*>& parts);
+  void check_split(const Batch& whole);
   Webhook* webhook_of(const core::Batch& batch);
   void check_limits(const Batch& batch, const Webhook& webhook);
   bool has_reason(const Batch& batch, const Webhook& webhook) const;
@@ -161,8 +203,15 @@ class Ledger final : public test::SimObserver {
   void check_begin(const Batch& batch);
   void check_turn(const Batch& batch);
   void settle(Batch& batch, const transport::Completion& completion);
-  void fail_attempt(Batch& batch, bool is_content);
-  void set_due(Batch& batch);
+  void fail_attempt(Batch& batch, bool is_content, const transport::Completion& completion);
+  void learn(Batch& batch, const transport::Completion& completion);
+  void ask_for_time(Endpoint& endpoint, const Batch& batch,
+                    const transport::Completion& completion);
+  void fail_family(const Batch& batch);
+  static void land_in_family(Batch& batch);
+  void check_turn_in_trouble(const Batch& batch);
+  void check_turn_of_family(const Batch& batch);
+  static const Batch* best_of(const Endpoint& endpoint, uint64_t family, bool suspects_only);
   void start_clock(Batch& batch);
   void freeze_clock(Batch& batch);
   void recover(Endpoint& endpoint);
@@ -210,7 +259,7 @@ class Ledger final : public test::SimObserver {
   uint64_t expected_attempt_reports_ = 0;
   uint64_t polled_attempt_reports_ = 0;
   uint64_t polled_overflow_ = 0;
-  std::array<uint64_t, 5> polled_drops_{};
+  std::array<uint64_t, engine::kDropReasonsCount> polled_drops_{};
   uint64_t polled_drop_batches_ = 0;
 };
 

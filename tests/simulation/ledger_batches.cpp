@@ -9,6 +9,7 @@ namespace posthaste::simulation {
 
 using core::Duration;
 using core::Instant;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -58,10 +59,16 @@ std::string batch_id_of(const transport::Request& request) {
 
 // Every batch can be seen here before it ends: what ends a batch is announced before.
 void Ledger::scan_sealed() {
+  scan_parts();
   const auto& all = engine_->delivery().scheduler().batches();
-  for (auto place = all.upper_bound(last_sequence_); place != all.end(); ++place) {
-    last_sequence_ = place->first;
-    add_batch(*place->second);
+  for (auto place = all.upper_bound(last_sequence_); place != all.end();) {
+    const uint64_t family = core::family_of(place->first);
+    std::vector<const core::Batch*> pieces;
+    for (; place != all.end() && core::family_of(place->first) == family; ++place) {
+      pieces.push_back(place->second.get());
+    }
+    last_sequence_ = core::sequence_after(family) - 1;
+    add_batch(pieces);
     if (violation_) return;
   }
 }
@@ -71,16 +78,23 @@ Ledger::Webhook* Ledger::webhook_of(const core::Batch& batch) {
   return place == generation_by_settings_.end() ? nullptr : &webhooks_.at(place->second);
 }
 
-void Ledger::add_batch(const core::Batch& sealed) {
+// Several pieces: it was too large for what its endpoint is known to take, and was taken apart in
+// the step that sealed it.
+void Ledger::add_batch(const std::vector<const core::Batch*>& pieces) {
+  const core::Batch& sealed = *pieces.front();
+  const bool is_whole = !core::is_part(sealed.sequence);
   Webhook* const webhook = webhook_of(sealed);
   if (!webhook) return fail("one_place", "batch {} belongs to no webhook", sealed.id);
   Batch batch;
-  batch.id = sealed.id;
-  batch.sequence = sealed.sequence;
+  batch.id = is_whole ? sealed.id : "the whole of " + sealed.id;
+  batch.sequence = core::family_of(sealed.sequence);
   batch.webhook = webhook;
   batch.first = webhook->batched;
-  batch.count = sealed.body.events_count();
-  batch.size_bytes = sealed.body.size_bytes();
+  batch.size_bytes = 1;
+  for (const core::Batch* piece : pieces) {
+    batch.count += piece->body.events_count();
+    batch.size_bytes += piece->body.records_bytes();
+  }
   if (batch.count == 0 || batch.first + batch.count > webhook->stream.size()) {
     return fail("one_place", "batch {} has {} events where {} wait", batch.id, batch.count,
                 webhook->stream.size() - batch.first);
@@ -88,7 +102,7 @@ void Ledger::add_batch(const core::Batch& sealed) {
   webhook->batched += batch.count;
   const core::Webhook& last = *webhook->versions[webhook->stream[webhook->batched - 1].version];
   batch.endpoint = &webhook->endpoints.at(last.target_revision);
-  check_content(sealed, batch);
+  if (is_whole) check_content(sealed, batch);
   check_limits(batch, *webhook);
   adopt_clock(batch, sealed);
   trace_.line("{} sealed {} {} {}+{} {}", engine_->clock().elapsed().count(), last.id, batch.id,
@@ -100,6 +114,7 @@ void Ledger::add_batch(const core::Batch& sealed) {
   if (!is_new) return fail("one_place", "two batches have the id {}", batch.id);
   live_[batch.sequence] = &place->second;
   batch.endpoint->waiting[batch.sequence] = &place->second;
+  if (!is_whole) replace(place->second, pieces);
 }
 
 void Ledger::check_limits(const Batch& batch, const Webhook& webhook) {
@@ -132,6 +147,11 @@ bool Ledger::has_reason(const Batch& batch, const Webhook& webhook) const {
   }
   const size_t last_version = webhook.stream[end - 1].version;
   if (batch.count >= webhook.versions[last_version]->settings.batch_max_events) return true;
+  const uint64_t next_bytes =
+      end < webhook.stream.size() ? events_[webhook.stream[end].number].size_bytes : 0;
+  for (const Limit& limit : webhook.learned) {
+    if (batch.count >= limit.events || batch.size_bytes + next_bytes > limit.bytes) return true;
+  }
   if (end == webhook.stream.size()) return false;
   const Event& next = events_[webhook.stream[end].number];
   const core::DeliverySettings& limits = webhook.versions[webhook.stream[end].version]->settings;
@@ -167,7 +187,7 @@ void Ledger::adopt_clock(Batch& batch, const core::Batch& sealed) {
   batch.expires = sealed.expires;
   batch.left = sealed.expires_after_pause;
   const bool runs = batch.expires != core::kNever || batch.left > Duration::zero();
-  if (runs != batch.endpoint->is_in_trouble) {
+  if (runs != (batch.endpoint->is_in_trouble || batch.webhook->is_stopped())) {
     fail("expiry", "the clock of new batch {} is wrong: endpoint in trouble {}", batch.id,
          batch.endpoint->is_in_trouble);
   }
@@ -213,8 +233,19 @@ void Ledger::on_begin(const test::SimExchange& exchange) {
   check_begin(*batch);
   check_turn(*batch);
   batch->is_in_flight = true;
+  batch->begun_version = batch->webhook->applied;
   batch->is_probe = batch->endpoint->is_in_trouble;
+  batch->is_of_family = batch->is_suspect && !batch->is_probe;
+  if (batch->is_of_family) ++batch->endpoint->families[batch->family()].running_count;
   batch->endpoint->waiting.erase(batch->sequence);
+  const core::DeliverySettings& rates = batch->webhook->current().settings;
+  Duration space{};
+  if (rates.rate_requests_per_second > 0) space = Duration(1s) / rates.rate_requests_per_second;
+  if (rates.rate_events_per_second > 0) {
+    const auto events = static_cast<int64_t>(batch->count);
+    space = std::max(space, Duration(1s) * events / rates.rate_events_per_second);
+  }
+  batch->webhook->rate_next = engine_->clock().now() + space;
   ++batch->endpoint->running_count;
   ++running_count_;
   if (batch->is_probe) ++probes_count_;
@@ -226,6 +257,15 @@ void Ledger::check_begin(const Batch& batch) {
   const Endpoint& endpoint = *batch.endpoint;
   if (batch.is_in_flight) fail("in_flight", "batch {} is sent twice at a time", batch.id);
   if (batch.webhook->is_held()) fail("pause", "batch {} is sent while it is paused", batch.id);
+  if (batch.webhook->is_stopped()) fail("pause", "batch {} is sent while disabled", batch.id);
+  if (batch.must_split) fail("split", "batch {} is sent whole", batch.id);
+  if (endpoint.limit.holds(engine_->clock().now()) && batch.count > 1 &&
+      !endpoint.limit.fits(batch)) {
+    fail("limits", "batch {} is larger than {} was seen to take", batch.id, endpoint.url);
+  }
+  if (engine_->clock().now() < batch.webhook->rate_next) {
+    fail("rate", "batch {} is sent before the rate allows it", batch.id);
+  }
   if (endpoint.running_count >= settings.request_max_in_flight) {
     fail("in_flight", "{} requests run to {} already, of {}", endpoint.running_count, endpoint.url,
          settings.request_max_in_flight);
@@ -241,28 +281,13 @@ void Ledger::check_begin(const Batch& batch) {
 
 // Order and due times.
 void Ledger::check_turn(const Batch& batch) {
-  const Instant now = engine_->clock().now();
   const Endpoint& endpoint = *batch.endpoint;
   const auto place = endpoint.waiting.find(batch.sequence);
   if (place == endpoint.waiting.end()) return fail("one_place", "{} did not wait", batch.id);
-  if (endpoint.is_in_trouble) {
-    if (now < endpoint.not_before) fail("due", "a probe of {} comes early", endpoint.url);
-    if (endpoint.running_count > 0) fail("in_flight", "a second probe of {}", endpoint.url);
-    if (probes_count_ >= std::max(1u, settings_.connections_max / 2)) {
-      fail("in_flight", "{} probes run already", probes_count_);
-    }
-    if (std::distance(endpoint.waiting.begin(), place) >=
-        static_cast<std::ptrdiff_t>(core::kProbeBatches)) {
-      fail("order", "batch {} is no candidate for a probe", batch.id);
-    }
-    return;
-  }
-  if (batch.content_failures_count > 0) {
-    if (now < batch.not_before) fail("due", "batch {} is tried again early", batch.id);
-    return;
-  }
+  if (endpoint.is_in_trouble) return check_turn_in_trouble(batch);
+  if (batch.is_suspect) return check_turn_of_family(batch);
   for (auto earlier = endpoint.waiting.begin(); earlier != place; ++earlier) {
-    if (earlier->second->content_failures_count > 0) continue;
+    if (earlier->second->is_suspect) continue;
     fail("order", "batch {} overtakes {}", batch.id, earlier->second->id);
   }
 }
@@ -289,6 +314,7 @@ void Ledger::on_end(const test::SimExchange& exchange) {
   if (exchange.is_cancelled) {
     ++counts_["attempt cancelled"];
     batch.is_in_flight = false;
+    land_in_family(batch);
     batch.endpoint->waiting[batch.sequence] = &batch;
     return;
   }
@@ -296,6 +322,8 @@ void Ledger::on_end(const test::SimExchange& exchange) {
 }
 
 void Ledger::on_settled(const spool::AttemptRecord& attempt) {
+  // Others that were settled in this step may have been taken apart since.
+  scan_parts();
   Batch* const batch = find_batch(attempt.batch_id, "settled");
   if (!batch) return;
   if (!batch->completion) return fail("one_place", "{} settled without an end", batch->id);
@@ -309,6 +337,12 @@ void Ledger::on_settled(const spool::AttemptRecord& attempt) {
   ++counts_[completion.status == 0 ? "end " + completion.network_name
                                    : fmt::format("end {}xx", completion.status / 100)];
   settle(*batch, completion);
+  // Corrected credentials came too late for this attempt.
+  const core::Webhook& begun = *batch->webhook->versions[batch->begun_version];
+  const bool is_refused = completion.status == 401 || completion.status == 403;
+  if (is_refused && begun.origin == batch->webhook->current().origin) {
+    correct_credentials(*batch->webhook, begun);
+  }
   const bool is_delivered = batch->is_over;
   if (attempt.is_delivered != is_delivered) {
     fail("one_place", "batch {} with status {} is taken for {}", batch->id, completion.status,
@@ -320,11 +354,27 @@ void Ledger::settle(Batch& batch, const transport::Completion& completion) {
   Endpoint& endpoint = *batch.endpoint;
   batch.is_in_flight = false;
   batch.is_settled = true;
+  batch.is_too_large = completion.status == 413;
+  land_in_family(batch);
   const Whose whose = whose_trouble(completion);
   if (whose != Whose::Nobody) {
     ++counts_[whose == Whose::Batches ? "outcome content failure" : "outcome mute failure"];
-    fail_attempt(batch, whose == Whose::Batches);
+    fail_attempt(batch, whose == Whose::Batches, completion);
     return;
+  }
+  endpoint.slow_count = 0;
+  if (endpoint.limit.is_on_trial) {
+    const bool helped = batch.is_part() && endpoint.limit.fits(batch);
+    ++counts_[helped ? "limit learned from time-outs" : "limit not kept"];
+    if (!helped) endpoint.limit = {};
+    endpoint.limit.is_on_trial = false;
+    endpoint.limit.until = engine_->clock().now() + core::kLearnedLimitAge;
+    if (helped) batch.webhook->learned.push_back(endpoint.limit);
+  }
+  if (const auto family = endpoint.families.find(batch.family());
+      family != endpoint.families.end()) {
+    family->second.failures_count = 0;
+    family->second.not_before = family->second.not_after = engine_->clock().now();
   }
   ++counts_["outcome delivered"];
   ++expected_attempt_reports_;
@@ -335,7 +385,7 @@ void Ledger::settle(Batch& batch, const transport::Completion& completion) {
   if (endpoint.is_in_trouble) recover(endpoint);
 }
 
-void Ledger::fail_attempt(Batch& batch, bool is_content) {
+void Ledger::fail_attempt(Batch& batch, bool is_content, const transport::Completion& completion) {
   Endpoint& endpoint = *batch.endpoint;
   const Instant now = engine_->clock().now();
   const core::DeliverySettings& settings = batch.webhook->current().settings;
@@ -343,13 +393,21 @@ void Ledger::fail_attempt(Batch& batch, bool is_content) {
   start_clock(batch);
   if (is_content) {
     ++batch.content_failures_count;
-    if (batch.counts_against_endpoint) endpoint.content_failures.insert(batch.sequence);
+    batch.is_suspect = true;
+    if (batch.counts_against_endpoint && !endpoint.is_in_trouble) {
+      endpoint.content_failures.insert(batch.family());
+    }
   }
+  learn(batch, completion);
   if (!endpoint.is_in_trouble &&
       (!is_content || endpoint.content_failures.size() >= core::kContentFailuresInARow)) {
     ++counts_[is_content ? "endpoint fell by content" : "endpoint fell"];
     endpoint.is_in_trouble = true;
     endpoint.failures_count = 1;
+    endpoint.content_failures.clear();
+    endpoint.has_guessed = false;
+    std::erase_if(endpoint.families,
+                  [](const auto& entry) { return entry.second.running_count == 0; });
     const Delay delay = delay_of(settings, 1);
     endpoint.not_before = now + delay.least;
     endpoint.not_after = now + delay.most;
@@ -361,23 +419,49 @@ void Ledger::fail_attempt(Batch& batch, bool is_content) {
     endpoint.not_before = now + delay.least;
     endpoint.not_after = now + delay.most;
   }
-  if (!endpoint.is_in_trouble) {
+  if (endpoint.is_in_trouble) {
+    ask_for_time(endpoint, batch, completion);
+  } else {
     ++counts_["batch in trouble"];
-    set_due(batch);
+    fail_family(batch);
   }
-  batch.is_probe = false;
+  const bool was_probe = std::exchange(batch.is_probe, false);
   endpoint.waiting[batch.sequence] = &batch;
   const bool is_dropped = now >= batch.expires && !batch.webhook->is_held();
-  if (!is_dropped && !(batch.webhook->is_removal_applied && batch.webhook->drops_queued)) {
+  const bool is_refused = batch.is_too_large && batch.count == 1;
+  if (!is_dropped && !is_refused &&
+      !(batch.webhook->is_removal_applied && batch.webhook->drops_queued)) {
     ++expected_attempt_reports_;
+    const bool has_failed_enough =
+        is_content && (batch.is_part() || batch.content_failures_count >= 3);
+    const bool was_probed = was_probe && batch.content_failures_count > 0;
+    batch.must_split = batch.count > 1 && (batch.is_too_large || has_failed_enough || was_probed);
+    if (batch.must_split) ++counts_["batch split"];
   }
   if (batch.webhook->is_held()) freeze_clock(batch);
 }
 
-void Ledger::set_due(Batch& batch) {
-  const Delay delay = delay_of(batch.webhook->current().settings, batch.content_failures_count);
-  batch.not_before = engine_->clock().now() + delay.least;
-  batch.not_after = engine_->clock().now() + delay.most;
+// The batch, and what it is part of, wait as long as the failures since the last success say.
+void Ledger::fail_family(const Batch& batch) {
+  Family& family = batch.endpoint->families[batch.family()];
+  ++family.failures_count;
+  const Delay delay = delay_of(batch.webhook->current().settings, family.failures_count);
+  family.not_before = std::max(family.not_before, engine_->clock().now() + delay.least);
+  family.not_after = std::max(family.not_after, engine_->clock().now() + delay.most);
+}
+
+// Retry-After of 429 and 503, in seconds: the simulation's receivers write no dates.
+void Ledger::ask_for_time(Endpoint& endpoint, const Batch& batch,
+                          const transport::Completion& completion) {
+  const std::string& text = completion.retry_after;
+  const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  if (!is_number || (completion.status != 429 && completion.status != 503)) return;
+  ++counts_["endpoint asked for time"];
+  const Duration asked = std::min<Duration>(std::chrono::seconds(std::stoll(text)),
+                                            batch.webhook->current().settings.retry_max_age);
+  const Instant then = engine_->clock().now() + asked;
+  endpoint.not_before = std::max(endpoint.not_before, then);
+  endpoint.not_after = std::max(endpoint.not_after, then);
 }
 
 void Ledger::start_clock(Batch& batch) {
@@ -397,14 +481,22 @@ void Ledger::recover(Endpoint& endpoint) {
   ++counts_["endpoint recovered"];
   endpoint.is_in_trouble = false;
   endpoint.failures_count = 0;
+  const Instant now = engine_->clock().now();
   for (const auto& [sequence, batch] : endpoint.waiting) {
-    if (batch->failures_count == 0) {
+    if (batch->failures_count == 0 && !batch->keeps_clock && !batch->webhook->is_stopped()) {
       batch->expires = core::kNever;
       batch->left = Duration::zero();
     }
-    if (batch->content_failures_count == 0) continue;
+    if (!batch->is_suspect) continue;
     batch->counts_against_endpoint = false;
-    set_due(*batch);
+    Family& family = endpoint.families[batch->family()];
+    family.failures_count = std::max(family.failures_count, batch->content_failures_count);
+    const Delay delay =
+        batch->content_failures_count == 0
+            ? Delay{Duration::zero(), Duration::zero()}
+            : delay_of(batch->webhook->current().settings, batch->content_failures_count);
+    family.not_before = std::max(family.not_before, now + delay.least);
+    family.not_after = std::max(family.not_after, now + delay.most);
   }
 }
 
@@ -412,7 +504,12 @@ void Ledger::finish(Batch& batch) {
   batch.is_over = true;
   --batch.webhook->live_batches;
   batch.endpoint->waiting.erase(batch.sequence);
-  batch.endpoint->content_failures.erase(batch.sequence);
+  // With the last of a family that is in trouble its failures are forgotten.
+  const auto family = batch.endpoint->families.find(batch.family());
+  if (family != batch.endpoint->families.end() && family->second.running_count == 0 &&
+      !best_of(*batch.endpoint, batch.family(), true)) {
+    batch.endpoint->families.erase(family);
+  }
   live_.erase(batch.sequence);
 }
 
@@ -446,6 +543,11 @@ void Ledger::check_drop(const Batch& batch, const std::string& reason) {
       fail("slow_loses_nothing", "batch {} of webhook {}, which is merely slow, is dropped",
            batch.id, webhook.current().id);
     }
+  } else if (reason == "refused") {
+    kind = engine::DropReason::Refused;
+    if (batch.count != 1 || !batch.is_too_large) {
+      fail("one_place", "batch {} of {} events was not refused alone", batch.id, batch.count);
+    }
   } else if (reason == "removed") {
     kind = engine::DropReason::Removed;
     if (!webhook.is_removal_applied || !webhook.drops_queued) {
@@ -461,16 +563,16 @@ void Ledger::check_drop(const Batch& batch, const std::string& reason) {
 
 // In trouble, paused, or beside another webhook that keeps up (design 2c).
 bool Ledger::may_lose(const Webhook& webhook) const {
-  if (webhook.current().is_paused) return true;
+  if (webhook.current().is_paused || webhook.current().is_disabled) return true;
   for (const auto& [revision, endpoint] : webhook.endpoints) {
     if (endpoint.is_in_trouble) return true;
     for (const auto& [sequence, batch] : endpoint.waiting) {
-      if (batch->content_failures_count > 0) return true;
+      if (batch->is_suspect) return true;
     }
   }
   return std::any_of(webhooks_.begin(), webhooks_.end(), [&](const auto& entry) {
     const Webhook& other = entry.second;
-    return &other != &webhook && !other.is_removal_applied && other.current().active;
+    return &other != &webhook && !other.is_removal_applied && core::takes_events(other.current());
   });
 }
 

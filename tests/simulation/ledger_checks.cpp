@@ -26,6 +26,7 @@ void Ledger::after_step() {
   if (!engine_->is_closed() && looks_at_all()) {
     for (const auto& [sequence, batch] : live_) {
       if (batch->completion) fail("one_place", "the end of batch {} was not settled", batch->id);
+      if (batch->must_split) fail("split", "batch {} stays whole", batch->id);
       if (batch->is_in_flight || now < batch->expires) continue;
       fail("expiry", "batch {} waits {} ns after its end", batch->id,
            (now - batch->expires).count());
@@ -33,7 +34,7 @@ void Ledger::after_step() {
   }
   for (auto& [generation, webhook] : webhooks_) check_webhook(generation, webhook);
   for (const auto& [generation, webhook] : webhooks_) {
-    if (engine_->is_closed() || webhook.is_held()) continue;
+    if (engine_->is_closed() || webhook.is_held() || webhook.is_stopped()) continue;
     for (const auto& [revision, endpoint] : webhook.endpoints) check_idle(webhook, endpoint);
   }
   check_sums();
@@ -61,7 +62,8 @@ void Ledger::check_webhook(uint64_t generation, Webhook& webhook) {
                         counters.events_dropped_expired.get() == webhook.dropped_events[1] &&
                         counters.events_dropped_quota.get() == webhook.dropped_events[2] &&
                         counters.events_dropped_removed.get() == webhook.dropped_events[3] &&
-                        counters.events_dropped_closed.get() == webhook.dropped_events[4];
+                        counters.events_dropped_closed.get() == webhook.dropped_events[4] &&
+                        counters.events_dropped_refused.get() == webhook.dropped_events[11];
   if (!is_exact) fail("counters", "the counters of webhook {} are not what happened", id);
   const uint64_t routed = counters.events_routed.get();
   const uint64_t waiting = counters.waiting_events.get();
@@ -103,6 +105,7 @@ void Ledger::check_open(const Webhook& webhook) {
 void Ledger::check_idle(const Webhook& webhook, const Endpoint& endpoint) {
   if (endpoint.waiting.empty() || running_count_ >= settings_.connections_max) return;
   const Instant now = engine_->clock().now();
+  if (now < webhook.rate_next) return;
   if (endpoint.is_in_trouble) {
     const bool may_probe = probes_count_ < std::max(1u, settings_.connections_max / 2);
     if (endpoint.running_count > 0 || !may_probe || now < endpoint.not_after) return;
@@ -111,7 +114,11 @@ void Ledger::check_idle(const Webhook& webhook, const Endpoint& endpoint) {
   }
   if (endpoint.running_count >= webhook.current().settings.request_max_in_flight) return;
   for (const auto& [sequence, batch] : endpoint.waiting) {
-    if (batch->content_failures_count > 0 && now < batch->not_after) continue;
+    if (batch->is_suspect) {
+      const auto family = endpoint.families.find(batch->family());
+      if (family == endpoint.families.end() || family->second.running_count > 0) continue;
+      if (now < family->second.not_after) continue;
+    }
     fail("idle", "batch {} does not go out though it may", batch->id);
   }
 }
@@ -182,8 +189,8 @@ void Ledger::check_flushes() {
     if (flush.is_done && flush.positions.empty()) continue;
     bool is_settled = flush.is_taken;
     for (const auto& [sequence, batch] : live_) {
-      if (batch->is_settled || batch->endpoint->is_in_trouble || batch->webhook->is_held())
-        continue;
+      if (batch->is_settled || batch->endpoint->is_in_trouble) continue;
+      if (batch->webhook->is_held() || batch->webhook->is_stopped()) continue;
       const auto place = flush.positions.find(batch->webhook->latest().generation);
       if (place == flush.positions.end() || batch->first >= place->second) continue;
       is_settled = false;
@@ -206,6 +213,15 @@ bool Ledger::is_drained() const {
 }
 
 void Ledger::check_end(bool gave_up) {
+  if (!is_drained() && !live_.empty()) {
+    const Batch& first = *live_.begin()->second;
+    const core::Webhook& webhook = first.webhook->current();
+    fail("drain",
+         "{} batches are left, {} of webhook {} first: paused {}, disabled {}, in trouble {}, "
+         "suspect {}, failed {} times",
+         live_.size(), first.id, webhook.id, webhook.is_paused, webhook.is_disabled,
+         first.endpoint->is_in_trouble, first.is_suspect, first.failures_count);
+  }
   if (!is_drained()) fail("drain", "{} batches are left", live_.size());
   if (running_count_ + verifications_count_ > 0) fail("drain", "requests still run");
   if (!gave_up && closed_drops_ > 0) fail("drain", "{} events were given up", closed_drops_);
@@ -223,7 +239,7 @@ void Ledger::check_reports() {
   if (engine_->reports().used_bytes() != 0)
     fail("memory", "an empty queue of reports takes memory");
   if (!has_all_kinds_) return;
-  std::array<uint64_t, 5> dropped{};
+  std::array<uint64_t, engine::kDropReasonsCount> dropped{};
   uint64_t batches = 0;
   for (const auto& [generation, webhook] : webhooks_) {
     for (size_t i = 0; i < dropped.size(); ++i) dropped[i] += webhook.dropped_events[i];

@@ -2,6 +2,8 @@
 // unless a test says otherwise.
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -326,4 +328,61 @@ TEST_CASE("A webhook that is merely slow fills the intake and loses nothing",
   scenario.engine.run_for(1h);
   CHECK(scenario.counters("w").events_delivered.get() == accepted);
   CHECK(scenario.drops.empty());
+}
+
+namespace {
+
+// When each batch of the healthy webhooks began, by webhook, beside what `others` registers.
+std::map<std::string, std::vector<core::Duration>> times_beside(
+    const std::function<void(Scenario&)>& others) {
+  core::EngineSettings settings;
+  settings.webhook.batch_max_events = 10;
+  settings.random_seed = 7;
+  Scenario scenario(settings);
+  std::map<std::string, std::vector<core::Duration>> times;
+  scenario.engine.transport().set_script([&](const transport::Request& request) {
+    SimAnswer answer;
+    if (request.url.find("/healthy") == std::string::npos) {
+      answer.fault = SimFault::AnswerHangs;
+      return answer;
+    }
+    answer.response = 30ms;
+    times[request.url].push_back(scenario.since_start(scenario.engine.clock().now()));
+    return answer;
+  });
+  others(scenario);
+  for (int i = 0; i < 99; ++i) {
+    core::WebhookSpec spec = scenario.spec();
+    spec.target = "http://127.0.0.1:8080/healthy" + std::to_string(i);
+    spec.events = std::vector<std::string>{"delivery"};
+    REQUIRE(scenario.engine.put("healthy" + std::to_string(i), spec));
+  }
+  scenario.keeps = false;
+  for (int second = 0; second < 600; ++second) {
+    for (int i = 0; i < 7; ++i) REQUIRE(scenario.push() == core::ErrorCode::Ok);
+    scenario.engine.run_for(1s);
+    while (scenario.engine.reports().poll(core::Duration::zero())) continue;
+  }
+  return times;
+}
+
+}  // namespace
+
+TEST_CASE("A dead endpoint and one with a long queue change no delivery time of 99 healthy ones",
+          "[simulation][scenario]") {
+  const auto alone = times_beside([](Scenario&) {});
+  const auto beside = times_beside([](Scenario& scenario) {
+    core::WebhookSpec dead = scenario.spec(1);
+    REQUIRE(scenario.engine.put("dead", dead));
+    // What it does not get out at once waits: one event a second goes, seven come.
+    core::WebhookSpec slow = scenario.spec(2);
+    slow.target = "http://127.0.0.1:8080/healthy-but-limited";
+    slow.overrides["rate.events"] = "1";
+    REQUIRE(scenario.engine.put("limited", slow));
+  });
+  REQUIRE(alone.size() == 99);
+  for (const auto& [url, times] : alone) {
+    CHECK(times.size() >= 419);
+    CHECK(beside.at(url) == times);
+  }
 }

@@ -37,7 +37,8 @@ SimEngine::SimEngine(const core::EngineSettings& settings, uint64_t seed, SimObs
       store_(std::make_unique<Store>(memory_, observer_)),
       delivery_(std::make_unique<engine::Delivery>(
           engine::Delivery::Parts{clock_, intake_, events_, controls_, transport_, encoder_,
-                                  *store_, nullptr, reports_, log_, counters_, webhook_counters_},
+                                  *store_, nullptr, reports_, log_, counters_, webhook_counters_,
+                                  disabler()},
           settings, seed)) {}
 
 SimEngine::~SimEngine() = default;

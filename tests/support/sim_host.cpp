@@ -121,6 +121,12 @@ Result<> SimHost::set_paused(const std::string& id, bool is_paused) {
   return publish(std::move(*change), false);
 }
 
+engine::Delivery::Disable SimHost::disabler() {
+  return [this](const std::string& id, uint64_t generation) {
+    (void)publish(registry_.set_disabled(id, generation, true), false);
+  };
+}
+
 Result<> SimHost::set(std::string_view key, std::optional<std::string_view> value) {
   core::EngineSettings next = settings_;
   if (auto done = config::apply_live(next, key, value); !done) return done;

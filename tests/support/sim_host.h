@@ -99,6 +99,8 @@ class SimHost {
   // What a change of settings means beyond the registry.
   virtual void apply_settings() {}
   bool post(engine::Control control);
+  // For the delivery step: a webhook's rules disable it.
+  engine::Delivery::Disable disabler();
   // One step of the delivery thread, with what the network brought since the last one.
   void step_delivery(engine::EventSource& events);
   // Waits as the delivery thread does, but no longer than `until`; true: it is time for a step.

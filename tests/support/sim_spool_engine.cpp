@@ -48,7 +48,7 @@ Result<> SimSpoolEngine::start(uint64_t seed, core::WallTime wall_start) {
   delivery_ = std::make_unique<engine::Delivery>(
       engine::Delivery::Parts{clock_, intake_, hand_over_, controls_, transport_, encoder_,
                               spool_->store(), worker_.get(), reports_, log_, counters_,
-                              webhook_counters_},
+                              webhook_counters_, disabler()},
       settings_, delivery_seed);
   if (auto done = engine::restore({*spool_, catalogue_, settings_, clock_, registry_, *delivery_});
       !done) {

@@ -36,6 +36,7 @@ Completion answer_of(const SimAnswer& answer) {
   completion.status = answer.status;
   completion.reached = Reached::Yes;
   completion.retry_after = answer.retry_after;
+  completion.location = answer.location;
   return completion;
 }
 

@@ -42,6 +42,7 @@ struct SimAnswer {
   bool rewinds = false;       // half-way the upload starts again from the first byte
   std::string retry_after;
   std::string body;  // of the answer
+  std::string location;
 };
 
 // One request from begin to its end.

@@ -35,6 +35,11 @@ std::optional<EventId> id_of(std::string_view payload) {
   return EventId::parse(rest.substr(0, rest.find('"')));
 }
 
+// Parts of batches have ids of version 5, sealed batches of version 1.
+bool is_part(const std::string& id) {
+  return id.size() > 14 && id[14] == '5';
+}
+
 }  // namespace
 
 bool ArrivedBatch::is_accepted() const {
@@ -79,6 +84,18 @@ void Arrivals::add_event(const std::string& key, size_t batch, const std::string
   const auto [place, is_new] =
       events_[key].try_emplace(id->packed(), ArrivedEvent{batch, hash_of(payload)});
   if (is_new) return;
+  const ArrivedBatch& earlier = batches_[place->second.batch];
+  const ArrivedBatch& now = batches_[batch];
+  // A batch that was refused may be taken apart, and never comes whole again. Whether it was taken
+  // as well, in an earlier cycle, its host may not know.
+  const uint64_t cycle = now.attempts.front().cycle;
+  const bool was_taken = std::any_of(
+      earlier.attempts.begin(), earlier.attempts.end(),
+      [&](const Attempt& attempt) { return attempt.is_accepted && attempt.cycle == cycle; });
+  if (is_part(now.id) && !was_taken) {
+    place->second.batch = batch;
+    return;
+  }
   fail("one_batch", fmt::format("event {} came to {} in batch {} and in batch {}", id->text(), key,
                                 batches_[place->second.batch].id, batches_[batch].id));
 }

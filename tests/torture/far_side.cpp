@@ -101,6 +101,9 @@ std::optional<Reply> FarSide::decide(const Request& request) {
     reply = {};
     reply.status = 503;
   }
+  // One event alone that is too large is given up for good, and nothing here may be.
+  const bool is_alone = request.body.find("}},{") == std::string::npos;
+  if (reply.status == 413 && is_alone) reply.status = 500;
   const bool is_whole = reply.stop_at == StopAt::Never && reply.length_error == 0;
   arrivals_->add(
       request.path, request.header("X-MessageSystems-Batch-ID").value_or(""), request.body,
