@@ -170,6 +170,7 @@ class Delivery {
   void start_verifications();
   void report_failure(const core::Batch& batch, Report report,
                       const transport::Completion& completion, core::Instant next_try);
+  Report report_of(const core::Batch& batch, const transport::Completion& completion) const;
   core::AttemptResult result_of(const Attempt& attempt,
                                 const transport::Completion& completion) const;
   transport::Request request_for(const core::Webhook& webhook, const std::string& batch_id);

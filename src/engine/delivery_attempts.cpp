@@ -100,18 +100,7 @@ void Delivery::settle_attempt(Attempt& attempt, const transport::Completion& com
   batch.last_network_name = completion.network_name;
   log_attempt(record, batch, completion, result.outcome);
 
-  Report report;
-  report.webhook_id = record.webhook->id;
-  report.batch_id = batch.id;
-  report.reached = completion.reached;
-  report.status = completion.status;
-  report.network_name = completion.network_name;
-  report.attempts_count = batch.attempts_count;
-  report.events_count = batch.body.events_count();
-  report.count = 1;
-  report.bytes = batch.body.size_bytes();
-  report.time_ms = core::unix_ms(wall_now_);
-  report.timings = completion.timings;
+  Report report = report_of(batch, completion);
   if (verdict.kind == core::Verdict::Kind::Delivered) {
     report.kind = ReportKind::Delivered;
     report.message =
@@ -142,6 +131,24 @@ void Delivery::settle_attempt(Attempt& attempt, const transport::Completion& com
   follow_endpoint(*static_cast<Target*>(endpoint.owner), completion, verdict);
   enforce_limits(record);
   tidy(record);
+}
+
+// What all reports of an attempt tell.
+Report Delivery::report_of(const core::Batch& batch,
+                           const transport::Completion& completion) const {
+  Report report;
+  report.webhook_id = static_cast<Target*>(batch.endpoint->owner)->record->webhook->id;
+  report.batch_id = batch.id;
+  report.reached = completion.reached;
+  report.status = completion.status;
+  report.network_name = completion.network_name;
+  report.attempts_count = batch.attempts_count;
+  report.events_count = batch.body.events_count();
+  report.count = 1;
+  report.bytes = batch.body.size_bytes();
+  report.time_ms = core::unix_ms(wall_now_);
+  report.timings = completion.timings;
+  return report;
 }
 
 core::AttemptResult Delivery::result_of(const Attempt& attempt,

@@ -120,22 +120,12 @@ bool Delivery::resend_uncoded(const Attempt& attempt, const transport::Completio
   batch.last_status = completion.status;
   batch.last_network_name.clear();
   log_attempt(record, batch, completion, core::AttemptOutcome::ContentFailure);
-  Report report;
+  Report report = report_of(batch, completion);
   report.kind = ReportKind::Retrying;
-  report.webhook_id = record.webhook->id;
-  report.batch_id = batch.id;
   report.message =
       fmt::format("HTTP {}: {} is refused, the batch goes uncompressed", completion.status,
                   transport::content_coding_name(attempt.compression));
-  report.reached = completion.reached;
-  report.status = completion.status;
-  report.attempts_count = batch.attempts_count;
-  report.events_count = batch.body.events_count();
-  report.count = 1;
-  report.bytes = batch.body.size_bytes();
-  report.time_ms = core::unix_ms(wall_now_);
   report.next_try_ms = report.time_ms;
-  report.timings = completion.timings;
   if (log_.is_on(LogLevel::Warning)) {
     log_.write(LogLevel::Warning,
                fmt::format("webhook {} batch {} attempt {}: {}", report.webhook_id, batch.id,
