@@ -225,6 +225,15 @@ POSTHASTE_API int32_t posthaste_start(posthaste_t* ph, posthaste_error_t* error)
 POSTHASTE_API int32_t posthaste_close(posthaste_t* ph, int32_t timeout_ms,
                                       posthaste_error_t* error);
 /*
+ * Likewise, but returns at once; completion is a POSTHASTE_REPORT_TICKET report, to be pulled when
+ * the close is over, whose code is what posthaste_close would have returned.
+ * Push answers POSTHASTE_E_STATE from then on. Asked for again, also after a close, it gives a
+ * ticket that completes with the close that came first. posthaste_close waits for it, no longer
+ * than its own time-out; posthaste_free does not, and leaks knowingly what still runs.
+ */
+POSTHASTE_API int32_t posthaste_close_ticket(posthaste_t* ph, int32_t timeout_ms,
+                                             uint64_t* out_ticket, posthaste_error_t* error);
+/*
  * Closes with a time-out of 0 and frees; null is allowed. All other calls on the engine must have
  * returned. Blocks at most 100 ms, else leaks knowingly (garbage collectors call this). In a forked
  * child it leaks knowingly.

@@ -32,14 +32,19 @@ int32_t posthaste_close(posthaste_t* ph, int32_t timeout_ms, posthaste_error_t* 
                            [&](Engine& engine) { return engine.close(timeout_ms); });
 }
 
+int32_t posthaste_close_ticket(posthaste_t* ph, int32_t timeout_ms, uint64_t* out_ticket,
+                               posthaste_error_t* error) {
+  capi::clear(out_ticket);
+  return capi::with_engine(__func__, ph, {{"out_ticket", out_ticket}}, error, [&](Engine& engine) {
+    return capi::give_number(out_ticket, engine.close_ticket(timeout_ms));
+  });
+}
+
 void posthaste_free(posthaste_t* ph) {
   if (ph == nullptr) return;
   // A close that threw may have left the thread running. Whether this close succeeded says little:
   // after one that gave up waiting for the thread, the next answers that all is closed.
-  const bool is_safe = capi::value_or(false, [&] {
-    static_cast<void>(ph->engine->close(0));
-    return !ph->engine->must_leak();
-  });
+  const bool is_safe = capi::value_or(false, [&] { return ph->engine->close_to_destroy(); });
   if (!is_safe) static_cast<void>(ph->engine.release());
   delete ph;
 }

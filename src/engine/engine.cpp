@@ -24,12 +24,6 @@ constexpr core::Duration kTick = std::chrono::milliseconds(10);
 // When nothing came for so long, memory kept for a burst is given back.
 constexpr core::Duration kTrimAfter = std::chrono::seconds(1);
 
-// Beyond its time-out close waits this long for the thread, which only has to notice.
-constexpr core::Duration kCloseGrace = std::chrono::milliseconds(90);
-
-// Then the thread that codes has so long for the piece it is at.
-constexpr core::Duration kEncoderGrace = std::chrono::seconds(2);
-
 uint64_t seed_of(const core::EngineSettings& settings) {
   return settings.random_seed != 0 ? settings.random_seed : platform::random_seed();
 }
@@ -62,6 +56,7 @@ Engine::Engine(const core::EngineSettings& settings, EngineParts parts)
 
 Engine::~Engine() {
   // Without a started thread nothing is left to do; with one, close() has ended it.
+  if (closer_.is_joinable()) closer_.join();
   if (thread_.is_joinable()) thread_.join();
   if (spool_thread_.is_joinable()) spool_thread_.join();
 }
@@ -174,63 +169,11 @@ void Engine::run() {
     }
     guard.park_if_exiting();
   }
-  reports_.wake_all();
-}
-
-Result<> Engine::close(int32_t timeout_ms) {
-  if (is_forked())
-    return {ErrorCode::Forked, "the engine was started in the parent of this process"};
-  const std::lock_guard life(life_mutex_);
-  const State before = state_.load();
-  if (before == State::Closed) return {};
-  if (producer_) producer_->close();
-  if (before == State::New || producer_) {
-    state_.store(State::Closed);
-    reports_.wake_all();
-    return {};
-  }
-  const core::Duration timeout = std::chrono::milliseconds(std::max(timeout_ms, 0));
-  const core::Instant deadline = timeout_ms < 0 ? core::kNever : clock_->now() + timeout;
-  state_.store(State::Closing);
-  {
-    const std::lock_guard lock(mutex_);
-    post(CloseControl{deadline});
-  }
-  if (worker_) worker_->hurry();
-  if (spool_) spool_->stop_checks();
-  // A process that exits has parked the thread; it will not end.
-  bool has_ended = false;
-  do {
-    const core::Duration limit = timeout_ms < 0 ? kCloseGrace : timeout + kCloseGrace;
-    has_ended = thread_.join_for(limit);
-  } while (!has_ended && timeout_ms < 0 && !platform::ExitGuard::is_exiting());
-  state_.store(State::Closed);
-  if (!has_ended) {
-    is_abandoned_.store(true);
-    thread_.detach();
-    return {ErrorCode::Timeout, "the delivery thread did not end in time"};
-  }
-  waker_.store(nullptr, std::memory_order_release);
-  // It may be reading from the spool, and looks up between two reads.
-  const bool has_encoder_ended = encoder_->stop(kEncoderGrace);
-  if (auto done = close_spool(); !done) return done;
-  if (!has_encoder_ended) {
-    is_abandoned_.store(true);
-    return {ErrorCode::Timeout, "a batch could not be read in time"};
-  }
-  const uint64_t given_up = delivery_->given_up_events_count();
-  if (given_up == 0) return {};
-  return {ErrorCode::Timeout,
-          std::to_string(given_up) + " events could not be delivered and were dropped"};
 }
 
 bool Engine::is_forked() const {
   return state_.load(std::memory_order_acquire) != State::New && delivery_ &&
          fork_generation_.load(std::memory_order_relaxed) != platform::fork_generation();
-}
-
-bool Engine::must_leak() const {
-  return is_abandoned_.load() || is_forked();
 }
 
 Result<> Engine::check_readable() const {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -78,9 +79,9 @@ struct LoadSummary {
 };
 
 // Purpose: one engine. Ownership: owns everything of it; leak knowingly instead of destroying when
-// leak_instead(). Threads: any, also while close() runs; the destructor wants all other calls
-// returned. Invariants: a change of the registry that returned holds for every push that begins
-// afterwards; after a fork a started engine touches none of its locks.
+// close_to_destroy() says so. Threads: any, also while close() runs; the destructor wants all other
+// calls returned. Invariants: a change of the registry that returned holds for every push that
+// begins afterwards; after a fork a started engine touches none of its locks.
 class Engine {
  public:
   Engine(const core::EngineSettings& settings, EngineParts parts);
@@ -92,9 +93,12 @@ class Engine {
   core::Result<> start();
   // Ok; Timeout when something was given up or the thread did not end in time.
   core::Result<> close(int32_t timeout_ms);
-  // True when the delivery thread could not be ended, or this is a forked child: destroying is not
-  // safe.
-  bool must_leak() const;
+  // Likewise, but returns at once; pushes are refused from then on. A close that runs already, or
+  // is over, is the ticket's too.
+  core::Result<uint64_t> close_ticket(int32_t timeout_ms);
+  // Closes with a time-out of 0. False: a thread could not be ended, a close by ticket still runs,
+  // or this is a forked child, so destroying is not safe.
+  bool close_to_destroy();
   bool is_forked() const;
   core::Result<> set(std::string_view key, std::optional<std::string_view> value);
   core::Result<std::string> get(std::string_view key) const;
@@ -183,6 +187,12 @@ class Engine {
   bool post(Control control);
   spool::Store& store() const { return spool_ ? spool_->store() : *store_; }
 
+  // engine_close.cpp
+  bool await_closer(int32_t timeout_ms);
+  void run_close(int32_t timeout_ms);
+  void begin_close(core::Instant deadline);
+  core::Result<> end(int32_t timeout_ms);
+
   core::Result<> start_parts();
   core::Result<> start_producer();
 
@@ -258,6 +268,11 @@ class Engine {
 
   std::mutex life_mutex_;  // guards start and close against each other
   std::atomic<bool> is_abandoned_{false};
+  std::mutex closer_mutex_;  // guards what follows; taken before the life cycle's
+  std::condition_variable closer_changed_;
+  bool is_closer_running_ = false;
+  std::vector<uint64_t> close_tickets_;
+  platform::Thread closer_;  // runs the close that tickets wait for
   std::unique_ptr<transport::Transport> transport_;
   std::unique_ptr<spool::Spool> spool_;  // null: memory mode, or not started
   std::unique_ptr<EventSource> events_;

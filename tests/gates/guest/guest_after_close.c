@@ -94,6 +94,50 @@ static void check_calls(void) {
   posthaste_free(engine);
 }
 
+/* With a close that still runs for a ticket, close and free return in time all the same. */
+static void check_ticket(void) {
+  int port = 0;
+  int64_t begin;
+  uint64_t ticket = 0;
+  posthaste_report_t* report = NULL;
+  const int listener = guest_listen(&port);
+  posthaste_t* engine = guest_engine(NULL);
+  guest_put(engine, "hook", port);
+  CHECK_CODE(POSTHASTE_OK, posthaste_start(engine, NULL));
+  CHECK_CODE(POSTHASTE_OK, guest_push(engine));
+  guest_wait_for_connection(listener);
+  begin = guest_now_ms();
+  CHECK_CODE(POSTHASTE_OK, posthaste_close_ticket(engine, 400, &ticket, NULL));
+  CHECK(guest_now_ms() - begin < SLACK_MS);
+  CHECK_CODE(POSTHASTE_E_STATE, guest_push(engine));
+  while (report == NULL) {
+    CHECK_CODE(POSTHASTE_OK, posthaste_poll(engine, 5000, &report));
+    if (posthaste_report_ticket(report) == ticket) break;
+    posthaste_report_free(report);
+    report = NULL;
+  }
+  CHECK(guest_now_ms() - begin >= 400);
+  CHECK_CODE(POSTHASTE_E_TIMEOUT, posthaste_report_code(report));
+  posthaste_report_free(report);
+  posthaste_free(engine);
+}
+
+static void check_free_during_ticket(void) {
+  int port = 0;
+  int64_t begin;
+  uint64_t ticket = 0;
+  const int listener = guest_listen(&port);
+  posthaste_t* engine = guest_engine(NULL);
+  guest_put(engine, "hook", port);
+  CHECK_CODE(POSTHASTE_OK, posthaste_start(engine, NULL));
+  CHECK_CODE(POSTHASTE_OK, guest_push(engine));
+  guest_wait_for_connection(listener);
+  CHECK_CODE(POSTHASTE_OK, posthaste_close_ticket(engine, 1000, &ticket, NULL));
+  begin = guest_now_ms();
+  posthaste_free(engine);
+  CHECK(guest_now_ms() - begin < FREE_MS_MAX + SLACK_MS);
+}
+
 static void check_free_time(void) {
   int port = 0;
   int64_t begin;
@@ -138,6 +182,8 @@ static void check_race(void) {
 int main(void) {
   guest_set_time_limit(60);
   check_calls();
+  check_ticket();
+  check_free_during_ticket();
   check_free_time();
   check_race();
   printf("calls after close, close beside pushes and the time of free are as documented\n");

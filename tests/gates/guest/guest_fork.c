@@ -71,6 +71,7 @@ static void check_events_forked(posthaste_t* engine) {
   CHECK_CODE(POSTHASTE_E_FORKED, posthaste_define_type(engine, "custom", "custom_event", NULL));
   CHECK_CODE(POSTHASTE_E_FORKED, posthaste_flush(engine, 0, NULL));
   CHECK_CODE(POSTHASTE_E_FORKED, posthaste_flush_ticket(engine, &number, NULL));
+  CHECK_CODE(POSTHASTE_E_FORKED, posthaste_close_ticket(engine, 0, &number, NULL));
   CHECK(number == 0);
   CHECK_CODE(POSTHASTE_E_FORKED, posthaste_sync(engine, 0, NULL));
   CHECK_CODE(POSTHASTE_E_FORKED, posthaste_sync_ticket(engine, &number, NULL));

@@ -78,6 +78,27 @@ TEST_CASE("An engine that never started can be closed and freed", "[capi][engine
   CHECK(posthaste_start(engine.get(), nullptr) == POSTHASTE_E_STATE);
 }
 
+TEST_CASE("A ticket of close is pulled after the close", "[capi][engine]") {
+  const EngineHandle engine = make_engine();
+  const ErrorHandle error = make_error();
+  REQUIRE(posthaste_start(engine.get(), nullptr) == POSTHASTE_OK);
+  uint64_t ticket = 0;
+  REQUIRE(posthaste_close_ticket(engine.get(), -1, &ticket, error.get()) == POSTHASTE_OK);
+  CHECK(ticket > 0);
+  CHECK(posthaste_push(engine.get(), "delivery", kPayload, kPayloadSize) == POSTHASTE_E_STATE);
+  REQUIRE(posthaste_close(engine.get(), -1, nullptr) == POSTHASTE_OK);
+  posthaste_report_t* report = nullptr;
+  REQUIRE(posthaste_poll(engine.get(), 0, &report) == POSTHASTE_OK);
+  CHECK(posthaste_report_kind(report) == POSTHASTE_REPORT_TICKET);
+  CHECK(posthaste_report_ticket(report) == ticket);
+  CHECK(posthaste_report_code(report) == POSTHASTE_OK);
+  posthaste_report_free(report);
+  CHECK(posthaste_close_ticket(engine.get(), 0, nullptr, error.get()) == POSTHASTE_E_INVALID);
+  CHECK(std::string(posthaste_error_key(error.get())) == "out_ticket");
+  CHECK(posthaste_close_ticket(nullptr, 0, &ticket, error.get()) == POSTHASTE_E_INVALID);
+  CHECK(ticket == 0);
+}
+
 TEST_CASE("After close the registry, the statistics and the reports can still be read",
           "[capi][engine]") {
   const EngineHandle engine = make_engine();

@@ -385,12 +385,84 @@ TEST_CASE("Close tells what it could not deliver", "[engine]") {
   const auto closed = harness.engine.close(0);
   CHECK(closed.code() == ErrorCode::Timeout);
   CHECK(closed.error().message.find("5 events") != std::string::npos);
-  CHECK_FALSE(harness.engine.must_leak());
+  CHECK(harness.engine.close_to_destroy());
   uint64_t dropped_count = 0;
   while (auto report = harness.engine.poll(0)) {
     if (report->reason == DropReason::Closed) dropped_count += report->events_count;
   }
   CHECK(dropped_count == 5);
+}
+
+TEST_CASE("Close by ticket delivers what is open, and its report comes when all is over",
+          "[engine]") {
+  Harness harness;
+  REQUIRE(harness.engine.put("w", spec_of()));
+  REQUIRE(harness.engine.start());
+  REQUIRE(harness.engine.push_trusted("delivery", "{}") == ErrorCode::Ok);
+  const auto ticket = harness.engine.close_ticket(kPatience);
+  REQUIRE(ticket);
+  CHECK(harness.engine.push_trusted("delivery", "{}") == ErrorCode::State);
+  const Report report = harness.poll_ticket(*ticket);
+  CHECK(report.kind == ReportKind::Ticket);
+  CHECK(report.outcome.error.code == ErrorCode::Ok);
+  CHECK(harness.bodies_for(kTarget).size() == 1);
+  CHECK(harness.engine.close(0));
+  CHECK(harness.engine.close_to_destroy());
+}
+
+TEST_CASE("A ticket of close tells what could not be delivered, after the drops it tells of",
+          "[engine]") {
+  Harness harness;
+  harness.network->answer(kTarget, QuickNetwork::kSilence);
+  REQUIRE(harness.engine.put("w", spec_of()));
+  REQUIRE(harness.engine.start());
+  REQUIRE(harness.engine.push_trusted("delivery", "{}") == ErrorCode::Ok);
+  const auto ticket = harness.engine.close_ticket(1);
+  REQUIRE(ticket);
+  bool has_drop = false;
+  for (;;) {
+    const auto report = harness.engine.poll(kPatience);
+    REQUIRE(report);
+    if (report->kind == ReportKind::Dropped) has_drop = true;
+    if (report->ticket != *ticket) continue;
+    CHECK(report->outcome.error.code == ErrorCode::Timeout);
+    CHECK(report->message.find("1 events") != std::string::npos);
+    break;
+  }
+  CHECK(has_drop);
+  CHECK_FALSE(harness.engine.poll(kPatience));
+}
+
+TEST_CASE("Close by ticket of an engine that is new or closed completes at once", "[engine]") {
+  Harness harness;
+  const auto first = harness.engine.close_ticket(0);
+  REQUIRE(first);
+  CHECK(harness.poll_ticket(*first).outcome.error.code == ErrorCode::Ok);
+  CHECK(harness.engine.start().code() == ErrorCode::State);
+  const auto second = harness.engine.close_ticket(0);
+  REQUIRE(second);
+  CHECK(*second != *first);
+  CHECK(harness.poll_ticket(*second).outcome.error.code == ErrorCode::Ok);
+}
+
+TEST_CASE("Every ticket of one close completes, and a blocking close keeps to its own time-out",
+          "[engine]") {
+  Harness harness;
+  harness.network->answer(kTarget, QuickNetwork::kSilence);
+  REQUIRE(harness.engine.put("w", spec_of()));
+  REQUIRE(harness.engine.start());
+  REQUIRE(harness.engine.push_trusted("delivery", "{}") == ErrorCode::Ok);
+  const auto first = harness.engine.close_ticket(1'500);
+  const auto second = harness.engine.close_ticket(0);
+  REQUIRE(first);
+  REQUIRE(second);
+  const auto hasty = harness.engine.close(0);
+  CHECK(hasty.code() == ErrorCode::Timeout);
+  CHECK_FALSE(harness.engine.close_to_destroy());
+  CHECK(harness.poll_ticket(*first).outcome.error.code == ErrorCode::Timeout);
+  CHECK(harness.poll_ticket(*second).outcome.error.code == ErrorCode::Timeout);
+  CHECK(harness.engine.close(kPatience));
+  CHECK(harness.engine.close_to_destroy());
 }
 
 TEST_CASE("Events of many threads all arrive, each once", "[engine][threads]") {
