@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <utility>
+
+#include "receiver.h"
 
 namespace posthaste::testing {
 namespace {
@@ -72,7 +75,9 @@ size_t byte_at(const std::string& text, size_t index) {
 
 }  // namespace
 
-Proxy::Proxy() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+Proxy::Proxy(const std::optional<Certificate>& certificate)
+    : tls_(certificate ? make_tls_context(ReceiverTls{*certificate}) : nullptr),
+      listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in address = loopback(0);
   socklen_t size = sizeof address;
   if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
@@ -86,7 +91,7 @@ Proxy::Proxy() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
       const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
       if (client < 0) return;
       workers_.emplace_back([this, client] {
-        serve(client);
+        tls_ ? serve_tls(client) : serve(client);
         ::close(client);
       });
     }
@@ -129,6 +134,59 @@ void Proxy::serve(int client) {
   char first = 0;
   if (::recv(client, &first, 1, MSG_PEEK) != 1) return;
   first == 5 ? serve_socks(client) : serve_http(client);
+}
+
+// What comes out of TLS is served as a plain client is, through a pair of sockets.
+void Proxy::serve_tls(int client) {
+  // OpenSSL writes without MSG_NOSIGNAL.
+  sigset_t lost_connection;
+  sigemptyset(&lost_connection);
+  sigaddset(&lost_connection, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &lost_connection, nullptr);
+  const timeval patience{2, 0};
+  ::setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  const std::unique_ptr<SSL, decltype(&SSL_free)> ssl(SSL_new(tls_.get()), SSL_free);
+  SSL_set_fd(ssl.get(), client);
+  int ends[2];
+  if (SSL_accept(ssl.get()) != 1 ||
+      ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return;
+  }
+  std::thread server([this, inside = ends[1]] {
+    serve(inside);
+    ::close(inside);
+  });
+  relay_tls(ssl.get(), client, ends[0]);
+  ::shutdown(ends[0], SHUT_RDWR);
+  server.join();
+  ::close(ends[0]);
+  SSL_shutdown(ssl.get());
+}
+
+// Until either side has closed.
+void Proxy::relay_tls(SSL* ssl, int client, int inside) const {
+  char buffer[65536];
+  pollfd both[2] = {{client, POLLIN, 0}, {inside, POLLIN, 0}};
+  while (!is_stopping_) {
+    // Bytes that OpenSSL has read already are not the socket's any more.
+    if (SSL_pending(ssl) == 0 && ::poll(both, 2, kPollMs) <= 0) continue;
+    if (SSL_pending(ssl) > 0 || both[0].revents != 0) {
+      const int count = SSL_read(ssl, buffer, sizeof buffer);
+      if (count <= 0) return;
+      if (!send_all(inside, {buffer, static_cast<size_t>(count)})) return;
+    }
+    if (both[1].revents != 0) {
+      const ssize_t count = ::recv(inside, buffer, sizeof buffer, 0);
+      if (count <= 0) return;
+      int sent = 0;
+      while (sent < count) {
+        const int written = SSL_write(ssl, buffer + sent, static_cast<int>(count) - sent);
+        if (written <= 0) return;
+        sent += written;
+      }
+    }
+    both[0].revents = both[1].revents = 0;
+  }
 }
 
 void Proxy::serve_http(int client) {

@@ -56,7 +56,31 @@ void demand_client_certificates(SSL_CTX* context, const ReceiverTls& tls) {
   SSL_CTX_set_session_id_context(context, id, sizeof id - 1);
 }
 
-SSL_CTX* make_context(const ReceiverTls& tls) {
+// Blocks all signals while it lives; threads started meanwhile inherit that for good.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+Rule rule_with_status(int status) {
+  Rule rule;
+  rule.reply.status = status;
+  return rule;
+}
+
+}  // namespace
+
+SSL_CTX* make_tls_context(const ReceiverTls& tls) {
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   check_tls(context != nullptr, "TLS library");
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
@@ -83,33 +107,9 @@ SSL_CTX* make_context(const ReceiverTls& tls) {
   return context;
 }
 
-// Blocks all signals while it lives; threads started meanwhile inherit that for good.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
-
-Rule rule_with_status(int status) {
-  Rule rule;
-  rule.reply.status = status;
-  return rule;
-}
-
-}  // namespace
-
 Receiver::Receiver(ReceiverOptions options)
     : options_(std::move(options)), log_(options_.records_max) {
-  if (options_.tls) tls_.reset(make_context(*options_.tls));
+  if (options_.tls) tls_.reset(make_tls_context(*options_.tls));
   stop_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (stop_fd_ < 0) fail("eventfd");
   try {

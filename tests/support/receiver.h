@@ -38,6 +38,10 @@ struct ReceiverTls {
   int version_max = 0;                    // TLS1_1_VERSION and the like; 0: the newest
 };
 
+// What a server's TLS sessions are made from; the caller frees it. Throws std::runtime_error when
+// OpenSSL refuses a certificate or a key.
+SSL_CTX* make_tls_context(const ReceiverTls& tls);
+
 // What cannot change while the receiver runs.
 struct ReceiverOptions {
   uint16_t port = 0;  // 0: the system chooses

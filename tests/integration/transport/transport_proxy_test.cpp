@@ -60,6 +60,77 @@ TEST_CASE("An https target goes through CONNECT, which sees none of its headers"
   CHECK(receiver.log().requests().at(0).header("X-Secret") == "hunter2");
 }
 
+TEST_CASE("An https proxy takes http and https targets, and sees no header of the latter",
+          "[transport]") {
+  CertificateDirectory directory;
+  CertificateSubject subject;
+  subject.dns_names = {"hidden.invalid"};
+  Receiver plain;
+  Receiver tls(tls_options(make_server_certificate(directory.authority(), subject)));
+  Proxy proxy(make_server_certificate(directory.authority()));
+  TransportFixture fixture;
+  const std::string http_url = "http://" + hidden_host(plain) + "/hook";
+  for (const std::string& url : {http_url, "https://" + hidden_host(tls) + "/hook"}) {
+    Request request = fixture.patient_request(url);
+    request.headers.push_back({"X-Secret", "hunter2"});
+    request.connection.proxy = proxy.url("https", "user:password");
+    request.connection.ca_file = directory.ca_file();
+    const Completion completion = fixture.post(request);
+    CAPTURE(url, completion.detail);
+    CHECK(completion.status == 200);
+  }
+  CHECK(proxy.requests() ==
+        std::vector<std::string>{"POST " + http_url, "CONNECT " + hidden_host(tls)});
+  const std::string seen = proxy.seen();
+  const std::string credentials = "Proxy-Authorization: Basic dXNlcjpwYXNzd29yZA==";
+  CHECK(seen.find(credentials) < seen.rfind(credentials));
+  // A plain target's headers are the proxy's to pass on.
+  CHECK(seen.find("hunter2") == seen.rfind("hunter2"));
+  CHECK(tls.log().requests().at(0).header("X-Secret") == "hunter2");
+}
+
+TEST_CASE("An https proxy is trusted by tls.ca_file only, and gets nothing before that",
+          "[transport]") {
+  CertificateDirectory trusted;
+  CertificateDirectory other;
+  Receiver receiver;
+  Proxy proxy(make_server_certificate(other.authority()));
+  TransportFixture fixture;
+  for (const bool verifies_target : {true, false}) {
+    Request request = fixture.patient_request(receiver.url("/"));
+    request.connection.proxy = proxy.url("https", "user:hunter2");
+    request.connection.ca_file = trusted.ca_file();
+    // That is about the target.
+    request.connection.tls_verify = verifies_target;
+    const Completion completion = fixture.post(request);
+    CAPTURE(completion.detail, completion.network_name);
+    CHECK(completion.status == 0);
+    CHECK(completion.phase == Phase::Tls);
+    CHECK_FALSE(completion.upload_began);
+    CHECK(completion.detail.find("hunter2") == std::string::npos);
+  }
+  CHECK(proxy.requests().empty());
+  CHECK(receiver.log().requests().empty());
+}
+
+TEST_CASE("An https proxy whose certificate has another name is refused", "[transport]") {
+  CertificateDirectory directory;
+  CertificateSubject subject;
+  subject.dns_names = {"other.invalid"};
+  subject.ip_addresses = {};
+  Receiver receiver;
+  Proxy proxy(make_server_certificate(directory.authority(), subject));
+  TransportFixture fixture;
+  Request request = fixture.patient_request(receiver.url("/"));
+  request.connection.proxy = proxy.url("https");
+  request.connection.ca_file = directory.ca_file();
+  const Completion completion = fixture.post(request);
+  CAPTURE(completion.detail, completion.network_name);
+  CHECK(completion.status == 0);
+  CHECK(completion.phase == Phase::Tls);
+  CHECK(proxy.requests().empty());
+}
+
 TEST_CASE("A SOCKS5 proxy resolves the name only with socks5h", "[transport]") {
   Receiver receiver;
   Proxy proxy;
