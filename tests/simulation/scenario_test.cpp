@@ -1,5 +1,6 @@
 // The named scenarios of the product's promises, in virtual time, with every key at its default
 // unless a test says otherwise.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <functional>
@@ -384,5 +385,89 @@ TEST_CASE("A dead endpoint and one with a long queue change no delivery time of 
   for (const auto& [url, times] : alone) {
     CHECK(times.size() >= 419);
     CHECK(beside.at(url) == times);
+  }
+}
+
+namespace {
+
+struct Correction {
+  const char* key;  // "": the webhook's auth_token
+  const char* header;
+  const char* wrong;
+  const char* right;
+  const char* right_value;  // of the header
+};
+
+void set_secret(core::WebhookSpec& spec, const Correction& correction, const char* secret) {
+  if (correction.key[0] == '\0') {
+    spec.auth_token = secret;
+  } else {
+    spec.overrides[correction.key] = secret;
+  }
+}
+
+bool has_header(const transport::Request& request, const std::string& name,
+                const std::string& value) {
+  return std::any_of(request.headers.begin(), request.headers.end(), [&](const auto& header) {
+    return header.name == name && header.value == value;
+  });
+}
+
+}  // namespace
+
+TEST_CASE(
+    "A credential that is wrong for ten minutes and then corrected drains within one round trip",
+    "[simulation][scenario]") {
+  constexpr core::Duration kRoundTrip = 80ms;
+  const Correction correction = GENERATE(
+      Correction{"", "X-MessageSystems-Webhook-Token", "wrong", "right", "right"},
+      Correction{"auth.bearer", "Authorization", "wrong", "right", "Bearer right"},
+      Correction{"auth.password", "Authorization", "wrong", "right", "Basic dXNlcjpyaWdodA=="});
+  const std::string in_flight = GENERATE("1", "256");
+  CAPTURE(correction.key, in_flight);
+  Scenario scenario;
+  std::vector<std::string> delivered;
+  scenario.engine.transport().set_script([&](const transport::Request& request) {
+    const bool is_right = has_header(request, correction.header, correction.right_value);
+    SimAnswer answer = status(is_right ? 200 : 401);
+    answer.response = kRoundTrip;
+    if (is_right) delivered.push_back(request.headers[2].value);
+    return answer;
+  });
+  core::WebhookSpec spec = scenario.spec();
+  spec.overrides["request.max_in_flight"] = in_flight;
+  spec.overrides["auth.user"] = "user";
+  if (std::string(correction.header) == "Authorization") {
+    spec.overrides["auth.type"] =
+        std::string(correction.key).substr(5) == "bearer" ? "bearer" : "basic";
+  }
+  set_secret(spec, correction, correction.wrong);
+  REQUIRE(scenario.engine.put("w", spec));
+  // A batch every 30 s; the last one is sealed when the ten minutes are over.
+  for (int second = 0; second < 600; ++second) {
+    REQUIRE(scenario.push() == core::ErrorCode::Ok);
+    scenario.engine.run_for(1s);
+  }
+  scenario.engine.flush([](const engine::Outcome&) {});
+  scenario.engine.run_for(1s);
+  const uint64_t waiting = scenario.counters("w").waiting_batches.get();
+  REQUIRE(waiting >= 19);
+  CHECK(delivered.empty());
+  CHECK(scenario.begun_count >= 6);  // backoff went on all the time
+
+  scenario.attempts.clear();
+  const core::Instant corrected = scenario.engine.clock().now();
+  core::WebhookSpec change;
+  set_secret(change, correction, correction.right);
+  REQUIRE(scenario.engine.update("w", change));
+  scenario.engine.run_for(10s);
+  CHECK(scenario.counters("w").events_delivered.get() == 600);
+  CHECK(scenario.drops.empty());
+  REQUIRE(scenario.attempts.size() == waiting);
+  // The probe goes at once; with its answer the rest goes, in order, and waits for nothing but its
+  // turn.
+  for (uint64_t i = 0; i < waiting; ++i) {
+    const auto turn = in_flight == "1" ? static_cast<int64_t>(i) : i == 0 ? 0 : 1;
+    CHECK(scenario.attempts[i].begun == corrected + kRoundTrip * turn);
   }
 }
