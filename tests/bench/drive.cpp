@@ -125,10 +125,15 @@ void Drive::wait_for_sink(uint64_t start_ns, DriveResult& result) const {
   if (last_ns > start_ns) result.delivered_s = static_cast<double>(last_ns - start_ns) * 1e-9;
 }
 
-void Drive::print(const char* name, const DriveResult& result, const std::string& more) {
+Samples Drive::calls() const {
   Samples calls(threads_count_ * (count_ / threads_count_ / kTimedTurns + 2));
-  const int64_t added_kib = resident_peak_kib() - resident_before_kib_;
   for (const Samples& samples : samples_) calls.put_all(samples);
+  return calls;
+}
+
+void Drive::print(const char* name, const DriveResult& result, const std::string& more) {
+  const int64_t added_kib = this->added_kib();
+  Samples calls = this->calls();
   const double delivered = static_cast<double>(std::max<uint64_t>(result.delivered_count, 1));
   const double delivered_s = std::max(result.delivered_s, 1e-9);
   std::printf(

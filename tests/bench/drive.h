@@ -59,19 +59,31 @@ class Drive {
   const char* event(size_t i) const { return events_.get() + (i % distinct_count_) * kEventSize; }
   int port() const { return port_; }
 
-  // push(event bytes, size) returns false when it gave the event up; flush() is called once when
-  // all are pushed. more: further JSON members, each beginning with a comma, asked for at the end.
-  // Returns the exit status: 0 when every event arrived.
-  template <typename Push, typename Flush, typename More>
-  int run(const char* name, const Push& push, const Flush& flush, const More& more) {
-    get_from_sink(port_, "/reset");
-    const double cpu_before_s = cpu_seconds();
+  // The threads push all events, push(event bytes, size), which returns false when it gave the
+  // event up. Returns when it began.
+  template <typename Push>
+  uint64_t push_all(const Push& push) {
     const uint64_t start_ns = now_ns();
     std::vector<std::thread> threads;
     for (size_t i = 0; i < threads_count_; ++i) {
       threads.emplace_back([this, i, &push] { push_share(i, push); });
     }
     for (std::thread& thread : threads) thread.join();
+    return start_ns;
+  }
+  // What the timed pushes took.
+  Samples calls() const;
+  uint64_t refused_count() const { return refused_count_; }
+  int64_t added_kib() const { return resident_peak_kib() - resident_before_kib_; }
+
+  // Pushes all; flush() is called once when
+  // all are pushed. more: further JSON members, each beginning with a comma, asked for at the end.
+  // Returns the exit status: 0 when every event arrived.
+  template <typename Push, typename Flush, typename More>
+  int run(const char* name, const Push& push, const Flush& flush, const More& more) {
+    get_from_sink(port_, "/reset");
+    const double cpu_before_s = cpu_seconds();
+    const uint64_t start_ns = push_all(push);
     DriveResult result;
     result.pushed_s = static_cast<double>(now_ns() - start_ns) * 1e-9;
     flush();

@@ -18,12 +18,12 @@ inline void write_event(uint64_t id, char* out) {
   char fields[1024];
   const int written = std::snprintf(
       fields, sizeof fields,
-      R"({"eid":%llu,"type":"delivery","ts":17953%08llu,"tenant":"acme-%02u","queue_id":"4Zq%08X",)"
+      R"({"eid":%llu,"type":"delivery","ts":17953%08llu,"tenant":"acme-%02u","queue":"4Zq%08X",)"
       R"("message_id":"<20261123070554.%08x@mail.acme.example>","from":"bounce+%u@news.acme.example",)"
       R"("to":"user%u@dest%u.example","domain":"dest%u.example","mx":"mx%u.dest.example",)"
       R"("ip":"198.51.100.%u","port":25,"status":"delivered","code":250,"enhanced":"2.0.0",)"
       R"("response":"250 2.0.0 Ok: queued as %08X","size":%u,"attempts":1,"latency_ms":%u,"tls":true,)"
-      R"("score":0.%03u,"campaign":"c)",
+      R"("score":0.%03u,"tag":"c)",
       static_cast<unsigned long long>(id), static_cast<unsigned long long>(id % 100000000),
       hash % 100, hash, hash ^ 0x5bd1e995u, hash % 1000000, hash % 10000000, hash % 9000 + 1000,
       hash % 9000 + 1000, hash % 8, hash % 256, ~hash, hash % 90000 + 10000, hash % 9000 + 1000,

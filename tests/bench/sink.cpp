@@ -26,7 +26,8 @@ namespace {
 [[noreturn]] void explain() {
   std::fputs(
       "usage: bench_sink [--port N] [--threads N] [--buffer BYTES] [--rcvbuf BYTES] [--trunc]\n"
-      "                  [--marker STRING [--ids [--max-id N]]] [--prefix PATH] [--dump FILE]\n",
+      "                  [--marker STRING [--ids [--max-id N] | --ages]] [--prefix PATH] [--dump "
+      "FILE]\n",
       stderr);
   std::exit(2);
 }
@@ -52,6 +53,8 @@ SinkOptions read_options(int argc, char** argv) {
       options.marker = text();
     } else if (name == "--ids") {
       options.has_ids = true;
+    } else if (name == "--ages") {
+      options.has_ages = true;
     } else if (name == "--max-id") {
       options.id_max = number();
     } else if (name == "--prefix") {
@@ -63,7 +66,8 @@ SinkOptions read_options(int argc, char** argv) {
     }
   }
   if (options.marker.size() > kMarkerSizeMax) explain();
-  if (options.has_ids && options.marker.empty()) explain();
+  if ((options.has_ids || options.has_ages) && options.marker.empty()) explain();
+  if (options.has_ids && options.has_ages) explain();
   return options;
 }
 
@@ -100,6 +104,8 @@ int port_of(int fd) {
   if (options.has_ids) {
     counters.keep_ids(options.id_max);
     on_id = [&counters](uint64_t id) { counters.saw_id(id); };
+  } else if (options.has_ages) {
+    on_id = [&counters](uint64_t made_ns) { counters.saw_age(made_ns); };
   }
   const SinkMarker marker(options.marker, on_id);
   int dump_fd = -1;

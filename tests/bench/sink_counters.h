@@ -4,11 +4,14 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 namespace posthaste::bench {
 
-// Purpose: the counters. Ownership: owns the bitmap of ids. Threads: any, everything is atomic.
+// Purpose: the counters. Ownership: owns the bitmap of ids and the ages. Threads: any; everything
+// is atomic but the ages, which a lock guards.
 class SinkCounters {
  public:
   using Count = std::atomic<uint64_t>;
@@ -16,6 +19,8 @@ class SinkCounters {
   // Keeps a bitmap of the ids below id_max; before the sink's threads start.
   void keep_ids(uint64_t id_max);
   void saw_id(uint64_t id);
+  // An event arrived that was made at this time of the monotonic clock.
+  void saw_age(uint64_t made_ns);
   void reset();
   std::string json() const;
 
@@ -29,9 +34,13 @@ class SinkCounters {
 
  private:
   uint64_t words() const { return id_max_ / 64 + 1; }
+  // The age below which the share `part` (0 to 1) of all lies; 0 when there are none.
+  uint64_t age_us(double part) const;
 
   uint64_t id_max_ = 0;
   std::unique_ptr<Count[]> seen_;
+  mutable std::mutex ages_mutex_;  // guards what follows
+  std::vector<uint32_t> ages_us_;
 };
 
 }  // namespace posthaste::bench

@@ -76,6 +76,7 @@ SinkFault read_fault(const std::string& path) {
     if (segments[i] == "retry-after") fault.retry_after_s = value;
     if (segments[i] == "every") fault.every = value;
     if (segments[i] == "first") fault.first = value;
+    if (segments[i] == "down") fault.down = static_cast<uint64_t>(value);
     if (segments[i] == "hang") fault.is_hanging = true;
     if (segments[i] == "drop") fault.is_dropping = true;
   }

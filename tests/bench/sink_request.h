@@ -8,7 +8,8 @@
 namespace posthaste::bench {
 
 // What the path orders. Segments, in any order, anything else is ignored: /status/NNN,
-// /retry-after/S, /delay/MS, /hang, /drop, and to whom it happens: /every/K, /first/N.
+// /retry-after/S, /delay/MS, /hang, /drop, and to whom it happens: /every/K, /first/N. /down/N goes
+// before all of them.
 struct SinkFault {
   int status = 200;
   int delay_ms = 0;
@@ -17,8 +18,9 @@ struct SinkFault {
   bool is_dropping = false;
   int every = 0;       // only each K-th request; 0 = all
   int64_t first = -1;  // only the first N; -1 = all
+  uint64_t down = 0;   // the first N are answered 503 at once
 
-  bool is_counted() const { return every > 0 || first >= 0; }
+  bool is_counted() const { return every > 0 || first >= 0 || down > 0; }
   // turn: 1 for the first such request.
   bool strikes(uint64_t turn) const;
 };

@@ -245,7 +245,13 @@ SinkWorker::Fate SinkWorker::begin(Connection& connection) {
   if (request.path == "/reset") counters_.reset();
   if (connection.is_counted) {
     SinkFault fault = read_fault(options_.prefix + request.path);
-    if (fault.is_counted() && !fault.strikes(counters_.fault_turn.fetch_add(1) + 1)) fault = {};
+    const uint64_t turn = fault.is_counted() ? counters_.fault_turn.fetch_add(1) + 1 : 0;
+    if (turn > 0 && turn <= fault.down) {
+      fault = {};
+      fault.status = 503;
+    } else if (!fault.strikes(turn)) {
+      fault = {};
+    }
     connection.fault = fault;
     uint64_t none = 0;
     counters_.first_ns.compare_exchange_strong(none, now_ns());

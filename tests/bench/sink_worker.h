@@ -23,6 +23,7 @@ struct SinkOptions {
   bool discards = false;         // discard bodies of known length inside the kernel
   std::string marker;            // counted in bodies
   bool has_ids = false;          // a decimal number follows the marker
+  bool has_ages = false;         // it is a time of CLOCK_MONOTONIC in ns
   uint64_t id_max = uint64_t{1} << 27;
   std::string prefix;     // put in front of every request's path
   std::string dump_path;  // every body is appended to this file

@@ -6,6 +6,7 @@ No figure is judged here: a test machine is busy with other tests. Usage: smoke_
 import sys
 import unittest
 
+import isolation
 import run_bench
 
 EVENTS = 20_000
@@ -51,6 +52,30 @@ class Programs(unittest.TestCase):
         self.assertEqual((seen["failed"], seen["requests"]), (1, EVENTS // 1000 + 1))
 
 
+    def test_neighbours_are_measured_while_a_million_would_wait(self):
+        keys = ("batch.max_age=20ms", "healthy=5", "rate=50", "seconds=1", "backlog=60000", "batch.max_events=500")
+        runs = isolation.measure_neighbours(FOLDER, 1, keys)
+        for name, measured in runs.items():
+            with self.subTest(name):
+                self.assertEqual(measured[0]["events"], 5 * 50)
+                self.assertGreater(measured[0]["age_p50_us"], 0)
+                self.assertGreaterEqual(measured[0]["age_p99_us"], measured[0]["age_p50_us"])
+        self.assertEqual(runs["alone"][0]["waiting_before"], 0)
+        self.assertGreater(runs["beside"][0]["waiting_before"], runs["beside"][0]["waiting_after"])
+
+    def test_a_neighbour_whose_backlog_is_gone_fails_the_run(self):
+        keys = ("batch.max_age=20ms", "healthy=2", "rate=50", "seconds=1", "backlog=100")
+        with self.assertRaises(run_bench.RunFailed):
+            isolation.measure_neighbours(FOLDER, 1, keys)
+
+    def test_every_event_pushed_to_hanging_endpoints_is_accounted_for(self):
+        runs = isolation.measure_hanging(FOLDER, 1, (f"n={EVENTS}", "rate=20000", "webhooks=2"))
+        hanging, answering = runs["hanging"][0], runs["answering"][0]
+        self.assertEqual((hanging["accepted"], hanging["delivered"], hanging["dropped"]), (EVENTS, 0, 2 * EVENTS))
+        self.assertGreater(answering["delivered"], 0)
+        self.assertEqual(answering["delivered"] + answering["dropped"], 2 * EVENTS)
+
+
 def made_up(rates, cpu=1.0):
     """Runs of each contestant with one delivered rate a round."""
     return {name: [{"delivered_per_s": rate, "cpu_us_per_event": cpu}] * 3
@@ -78,6 +103,23 @@ class Judgement(unittest.TestCase):
         told = [(row, text.split("free")[1].split(",")[0].split()[-1]) for row, text in verdicts.lines]
         self.assertEqual(told, [(1, "reached"), (2, "MISSED"), (3, "MISSED"), (3, "reached")])
         self.assertFalse(verdicts.is_missed)
+
+    def test_row_17_decides_without_an_allowance(self):
+        alone = [{"age_p50_us": 10_000, "age_p99_us": 20_000}]
+        for p99_us, is_missed in ((22_000, False), (22_300, True)):
+            verdicts = run_bench.Verdicts()
+            isolation.judge_neighbours(verdicts, {"alone": alone,
+                                                  "beside": [{"age_p50_us": 90_000, "age_p99_us": p99_us}]})
+            self.assertEqual(verdicts.is_missed, is_missed)
+
+    def test_row_18_decides_by_time_by_acceptance_and_by_memory(self):
+        well = {"events": 1000, "accepted": 1000, "call_p999_ns": 1000, "memory_added_kib": 1024}
+        for change, is_missed in (({}, False), ({"call_p999_ns": 9_900}, False), ({"call_p999_ns": 10_100}, True),
+                                  ({"accepted": 999}, False), ({"accepted": 998}, True),
+                                  ({"memory_added_kib": 113 * 1024}, True)):
+            verdicts = run_bench.Verdicts()
+            isolation.judge_hanging(verdicts, {"answering": [well], "hanging": [{**well, **change}]})
+            self.assertEqual(verdicts.is_missed, is_missed, change)
 
     def test_row_7_decides_without_an_allowance(self):
         for added_mib, is_missed in ((80, False), (81, True)):
