@@ -116,7 +116,7 @@ class Judgement(unittest.TestCase):
         well = {"events": 1000, "accepted": 1000, "call_p999_ns": 1000, "memory_added_kib": 1024}
         for change, is_missed in (({}, False), ({"call_p999_ns": 9_900}, False), ({"call_p999_ns": 10_100}, True),
                                   ({"accepted": 999}, False), ({"accepted": 998}, True),
-                                  ({"memory_added_kib": 113 * 1024}, True)):
+                                  ({"memory_added_kib": (isolation.HANGING_LIMIT_MIB + 17) * 1024}, True)):
             verdicts = run_bench.Verdicts()
             isolation.judge_hanging(verdicts, {"answering": [well], "hanging": [{**well, **change}]})
             self.assertEqual(verdicts.is_missed, is_missed, change)
