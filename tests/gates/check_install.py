@@ -13,7 +13,8 @@ CONSUMER = Path(__file__).resolve().parent / "consumer"
 EXPECTED = ["include/posthaste/posthaste.h", "share/doc/posthaste/LICENSE", "*/libposthaste.so", "*/libposthaste.a",
             "*/libposthaste.so.0", "*/libposthaste_producer.so", "*/libposthaste_producer.so.0", "*/pkgconfig/posthaste-producer.pc",
             "*/pkgconfig/posthaste.pc", "*/pkgconfig/posthaste-static.pc",
-            "*/cmake/posthaste/posthaste-config.cmake"]
+            "*/cmake/posthaste/posthaste-config.cmake", "bin/posthaste", "share/man/man1/posthaste.1",
+            "share/man/man1/posthaste-sink.1", "share/bash-completion/completions/posthaste"]
 
 
 def run(*command, env=None):
@@ -57,6 +58,13 @@ def check_pkg_config(prefix, scratch, version, compiler, environment):
         run_consumer(program, version, environment)
 
 
+def check_command(prefix, version):
+    """It finds the library that was installed beside it."""
+    environment = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
+    if run(prefix / "bin" / "posthaste", "version", env=environment).strip() != f"posthaste {version}":
+        raise RuntimeError("the installed command states another version")
+
+
 def main():
     build, version, compiler = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
@@ -69,6 +77,7 @@ def main():
                            PKG_CONFIG_PATH=str(library_dir / "pkgconfig"))
         check_cmake(prefix, scratch, version, environment)
         check_pkg_config(prefix, scratch, version, compiler, environment)
+        check_command(prefix, version)
     print("installed; consumers by CMake and pkg-config, shared and static, built and ran")
     return 0
 
