@@ -156,6 +156,12 @@ core::Instant SpoolWorker::step() {
   return is_hurried_.load() && has_more_ ? now_ : std::max(next, retry_at_);
 }
 
+SpoolWorker::~SpoolWorker() {
+  for (const EventRange& range : appended_) {
+    if (range.is_end) range.block->release();
+  }
+}
+
 void SpoolWorker::run() {
   if (auto watch = platform::FileWatch::open(directory_); watch) {
     watch_ = std::move(*watch);

@@ -46,6 +46,9 @@ class SpoolWorker final : public SpoolLink {
     std::function<void()> wake_delivery;
   };
   SpoolWorker(const Parts& parts, const core::EngineSettings& settings);
+  ~SpoolWorker();
+  SpoolWorker(const SpoolWorker&) = delete;
+  SpoolWorker& operator=(const SpoolWorker&) = delete;
 
   // One turn; when the next one is due.
   core::Instant step();

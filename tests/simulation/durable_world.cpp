@@ -224,7 +224,9 @@ bool DurableWorld::try_open() {
   for (const core::WebhookPtr& webhook : engine_->registry().list()) {
     trace_.line("found {} active {} paused {} events {} activates {}", webhook->target,
                 webhook->active, webhook->is_paused, fmt::join(webhook->events, " "),
-                std::max((webhook->activates_at - test::SimClock::kStart).count(), int64_t{-1}));
+                webhook->activates_at < test::SimClock::kStart
+                    ? -1
+                    : (webhook->activates_at - test::SimClock::kStart).count());
   }
   engine_->transport().set_script(
       [this](const transport::Request& request) { return receivers_.answer(request); });
