@@ -70,6 +70,10 @@ typedef struct posthaste_report posthaste_report_t;
 typedef struct posthaste_text posthaste_text_t;
 /* A caller-owned choice of batches or dead letters. */
 typedef struct posthaste_filter posthaste_filter_t;
+/* One HTTP request to the REST API, without its connection. */
+typedef struct posthaste_request posthaste_request_t;
+/* The answer to it. */
+typedef struct posthaste_response posthaste_response_t;
 
 /* Error codes. Ranges: 1-99 general, 100-199 configuration, 200-299 registry, 300-399 events,
  * 400-499 spool. */
@@ -271,8 +275,9 @@ POSTHASTE_API int32_t posthaste_webhook_set(posthaste_webhook_t* webhook, const 
 /*
  * Sets the keys of a REST-shaped JSON object: name, target, events (array), auth_token, auth_type,
  * auth_credentials ({username, password}; {access_token} of a bearer), auth_request_details
- * ({url, body}), custom_headers (object), active; unknown fields are ignored. Either all of it is
- * taken or nothing.
+ * ({url, body}), custom_headers (object), active, subaccount_id (-1 for all), exception_subaccounts
+ * (array of numbers), settings (object: configuration keys of webhook scope); unknown fields are
+ * ignored. Either all of it is taken or nothing.
  */
 POSTHASTE_API int32_t posthaste_webhook_set_json(posthaste_webhook_t* webhook, const char* json,
                                                  size_t size, posthaste_error_t* error);
@@ -734,6 +739,104 @@ POSTHASTE_API int32_t posthaste_report_json(const posthaste_report_t* report,
  */
 POSTHASTE_API int32_t posthaste_report_error(const posthaste_report_t* report,
                                              posthaste_error_t* error);
+
+/* ---- REST handler
+ * -------------------------------------------------------------------------------------------- */
+
+/*
+ * Makes a request for posthaste_api_handle. method: "GET"... target: path and query as they stood
+ * in the request line. Returns: null for a null argument or when memory is short. Owns: the caller.
+ * Threads: one at a time.
+ */
+POSTHASTE_API posthaste_request_t* posthaste_request_new(const char* method, const char* target);
+/* Frees it; null is allowed. */
+POSTHASTE_API void posthaste_request_free(posthaste_request_t* request);
+/* Adds a header as it was received. A name may come several times. The handler reads Authorization,
+ * Content-Type, Accept, Host and X-MSYS-SUBACCOUNT. */
+POSTHASTE_API int32_t posthaste_request_add_header(posthaste_request_t* request, const char* name,
+                                                   const char* value);
+/* Sets the body, decoded of its transfer coding. Copied. */
+POSTHASTE_API int32_t posthaste_request_set_body(posthaste_request_t* request, const char* body,
+                                                 size_t size);
+/* Sets the client's address, by which failed attempts to log in are counted; without one they are
+ * not. */
+POSTHASTE_API int32_t posthaste_request_set_peer(posthaste_request_t* request, const char* address);
+/* Sets what links begin with: "http", the default, or "https". */
+POSTHASTE_API int32_t posthaste_request_set_scheme(posthaste_request_t* request,
+                                                   const char* scheme);
+
+enum {
+  POSTHASTE_GRANT_VIEW = 1,  /* GET only */
+  POSTHASTE_GRANT_MODIFY = 2 /* GET, POST, PUT, DELETE */
+};
+/*
+ * Says who asks, when the host has found that out itself: no API key is looked at then. grant:
+ * POSTHASTE_GRANT_*. subaccount: the only one whose webhooks may be seen and changed; -1 for all.
+ */
+POSTHASTE_API int32_t posthaste_request_set_identity(posthaste_request_t* request, int32_t grant,
+                                                     int64_t subaccount);
+
+/*
+ * Answers one request of the REST API (docs/rest-api.md), from whatever HTTP server the host has.
+ * Every answer to a request is an answer, 400 and 500 too, and POSTHASTE_OK. Creating a webhook,
+ * changing its target and testing it wait for the receiver; when timeout_ms passes before, the
+ * answer is 504 and nothing was created or changed. Needs a started engine: 503 before and after.
+ * error: set when the return code is not OK. Owns: the caller frees
+ * `*out`, which refers to nothing of the engine. Blocks: up to timeout_ms.
+ */
+POSTHASTE_API int32_t posthaste_api_handle(posthaste_t* ph, const posthaste_request_t* request,
+                                           int32_t timeout_ms, posthaste_response_t** out,
+                                           posthaste_error_t* error);
+/* Likewise, but returns at once; the response is in the POSTHASTE_REPORT_TICKET report. */
+POSTHASTE_API int32_t posthaste_api_handle_ticket(posthaste_t* ph,
+                                                  const posthaste_request_t* request,
+                                                  uint64_t* out_ticket, posthaste_error_t* error);
+/* Takes the response out of such a report, once. Returns: POSTHASTE_E_NOT_FOUND when it has none.
+ * Owns: the caller frees `*out`. */
+POSTHASTE_API int32_t posthaste_report_response(posthaste_report_t* report,
+                                                posthaste_response_t** out);
+
+/* Returns the HTTP status; 0 for null. */
+POSTHASTE_API int32_t posthaste_response_status(const posthaste_response_t* response);
+/* Returns how many headers it has; Content-Length and Date are the server's to add. */
+POSTHASTE_API size_t posthaste_response_header_count(const posthaste_response_t* response);
+/* Returns the name of header `index`, which lives as long as the response; null beyond the end. */
+POSTHASTE_API const char* posthaste_response_header_name(const posthaste_response_t* response,
+                                                         size_t index);
+/* Returns its value; null beyond the end. */
+POSTHASTE_API const char* posthaste_response_header_value(const posthaste_response_t* response,
+                                                          size_t index);
+/* Returns the body, `*out_size` bytes and a NUL; never null. */
+POSTHASTE_API const char* posthaste_response_body(const posthaste_response_t* response,
+                                                  size_t* out_size);
+/* Frees it; null is allowed. */
+POSTHASTE_API void posthaste_response_free(posthaste_response_t* response);
+
+/*
+ * Makes an API key. Only its hash is kept: in the spool in durable mode, else until the engine is
+ * freed. name: for people, up to 64 characters. grant: POSTHASTE_GRANT_*. subaccount: the only one
+ * it may act for; -1 for all. out: JSON {id, name, grant ("view" or "modify"), subaccount (null for
+ * all), created_ms, key}: the only time the key is shown. Needs a started engine; written to the
+ * disk on the caller's thread. Returns: POSTHASTE_E_BAD_VALUE; POSTHASTE_E_SPOOL_*. Owns: the
+ * caller frees `*out`.
+ */
+POSTHASTE_API int32_t posthaste_key_create(posthaste_t* ph, const char* name, int32_t grant,
+                                           int64_t subaccount, posthaste_text_t** out,
+                                           posthaste_error_t* error);
+/* Likewise for a key that the host made itself, 20 to 256 printable ASCII characters without a
+ * space. The same key again changes name, grant and subaccount; its id is made from the key's hash.
+ * out: as above without `key`; may be null. */
+POSTHASTE_API int32_t posthaste_key_put(posthaste_t* ph, const char* name, const char* key,
+                                        int32_t grant, int64_t subaccount, posthaste_text_t** out,
+                                        posthaste_error_t* error);
+/* Lists them in the order of their making as a JSON array of {id, name, grant, subaccount,
+ * created_ms}. Owns: the caller frees `*out`. */
+POSTHASTE_API int32_t posthaste_key_list(const posthaste_t* ph, posthaste_text_t** out,
+                                         posthaste_error_t* error);
+/* Revokes one: requests that begin after the return are refused. Returns: POSTHASTE_E_NOT_FOUND;
+ * POSTHASTE_E_SPOOL_*. */
+POSTHASTE_API int32_t posthaste_key_revoke(posthaste_t* ph, const char* id,
+                                           posthaste_error_t* error);
 
 /* ---- Observation
  * ------------------------------------------------------------------------------------------- */

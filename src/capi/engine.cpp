@@ -18,7 +18,9 @@ int32_t posthaste_new(const posthaste_conf_t* conf, posthaste_t** out, posthaste
   return capi::guarded(__func__, {{"out", out}}, error, [&]() -> Result<> {
     auto engine = posthaste::engine::assemble(conf != nullptr ? conf->conf : config::Conf());
     if (!engine) return engine.error();
-    *out = std::make_unique<posthaste_engine>(posthaste_engine{std::move(*engine)}).release();
+    auto api = std::make_unique<posthaste::api::Handler>(**engine);
+    *out = std::make_unique<posthaste_engine>(posthaste_engine{std::move(*engine), std::move(api)})
+               .release();
     return {};
   });
 }

@@ -91,8 +91,8 @@ const CodeInfo* find_code(int32_t code) {
   return found == std::end(kCodes) ? nullptr : found;
 }
 
-const posthaste::engine::VerifyFailure* failure_of(const posthaste_error_t* error) {
-  return error != nullptr ? error->verify_failure.get() : nullptr;
+const posthaste::engine::VerifyAnswer* failure_of(const posthaste_error_t* error) {
+  return error != nullptr ? error->verify_answer.get() : nullptr;
 }
 
 const transport::HeaderField* header_of(const posthaste_error_t* error, size_t index) {

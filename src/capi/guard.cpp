@@ -20,7 +20,7 @@ void reset(posthaste_error_t* error) noexcept {
   error->error.code = ErrorCode::Ok;
   error->error.message.clear();
   error->error.key.clear();
-  error->verify_failure.reset();
+  error->verify_answer.reset();
 }
 
 int32_t answer(posthaste_error_t* error, const core::Error& answered) noexcept {
@@ -38,7 +38,7 @@ int32_t answer(posthaste_error_t* error, const core::Error& answered) noexcept {
 
 int32_t answer(posthaste_error_t* error, const engine::Outcome& outcome) noexcept {
   const int32_t code = answer(error, outcome.error);
-  if (error != nullptr) error->verify_failure = outcome.verify_failure;
+  if (error != nullptr && code != POSTHASTE_OK) error->verify_answer = outcome.verify_answer;
   return code;
 }
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "api/handler.h"
+#include "api/http_request.h"
 #include "config/conf.h"
 #include "config/webhook_keys.h"
 #include "core/result.h"
@@ -17,9 +19,10 @@
 #include "envelope/event_builder.h"
 #include "posthaste/posthaste.h"
 
-// Threads: any, the engine sees to it.
+// Threads: any, engine and handler see to it.
 struct posthaste_engine {
   std::unique_ptr<posthaste::engine::Engine> engine;
+  std::unique_ptr<posthaste::api::Handler> api;
 };
 
 struct posthaste_conf {
@@ -28,7 +31,7 @@ struct posthaste_conf {
 
 struct posthaste_error {
   posthaste::core::Error error;
-  std::shared_ptr<const posthaste::engine::VerifyFailure> verify_failure;
+  std::shared_ptr<const posthaste::engine::VerifyAnswer> verify_answer;
 };
 
 struct posthaste_text {
@@ -61,6 +64,15 @@ struct posthaste_event {
 // Threads: one at a time.
 struct posthaste_filter {
   posthaste::spool::DeadLetterFilter filter;
+};
+
+// Threads: one at a time.
+struct posthaste_request {
+  posthaste::api::HttpRequest request;
+};
+
+struct posthaste_response {
+  posthaste::engine::HttpAnswer answer;
 };
 
 struct posthaste_report {

@@ -53,7 +53,7 @@ void write_timings(json::Writer& writer, const transport::Timings& timings) {
   writer.end_object();
 }
 
-void write_failure(json::Writer& writer, const engine::VerifyFailure& failure) {
+void write_failure(json::Writer& writer, const engine::VerifyAnswer& failure) {
   writer.string("phase", phase_name(failure.phase));
   writer.string("network_name", failure.network_name);
   writer.int64("status", failure.status);
@@ -74,7 +74,7 @@ void write_error(json::Writer& writer, const engine::Outcome& outcome) {
   writer.string("name", posthaste_error_name(static_cast<int32_t>(outcome.error.code)));
   writer.string("message", outcome.error.message);
   writer.string("key", outcome.error.key);
-  if (outcome.verify_failure) write_failure(writer, *outcome.verify_failure);
+  if (outcome.verify_answer) write_failure(writer, *outcome.verify_answer);
   writer.end_object();
 }
 

@@ -13,6 +13,7 @@
 #include "config/text_rules.h"
 #include "config/value_text.h"
 #include "core/limits.h"
+#include "core/subaccount.h"
 
 namespace posthaste::config {
 
@@ -49,6 +50,10 @@ constexpr Choice kTokenBodies[] = {{"form", static_cast<uint64_t>(core::TokenBod
                                    {"json", static_cast<uint64_t>(core::TokenBody::Json)}};
 constexpr Choice kAddressRules[] = {{"any", static_cast<uint64_t>(core::AddressRule::Any)},
                                     {"public", static_cast<uint64_t>(core::AddressRule::Public)}};
+constexpr Choice kSecretsShown[] = {{"masked", static_cast<uint64_t>(core::SecretsShown::Masked)},
+                                    {"clear", static_cast<uint64_t>(core::SecretsShown::Clear)}};
+constexpr Choice kLinkForms[] = {{"absolute", static_cast<uint64_t>(core::LinkForm::Absolute)},
+                                 {"path", static_cast<uint64_t>(core::LinkForm::Path)}};
 constexpr Choice kTlsVersions[] = {{"1.0", static_cast<uint64_t>(core::TlsVersion::V1_0)},
                                    {"1.1", static_cast<uint64_t>(core::TlsVersion::V1_1)},
                                    {"1.2", static_cast<uint64_t>(core::TlsVersion::V1_2)},
@@ -289,6 +294,17 @@ constexpr Property kProperties[] = {
            "Secrets that sign batches as Standard Webhooks 1.0 has it, all of them, with blanks or "
            "commas between them: whsec_ (HMAC-SHA256) or whsk_ (Ed25519) and base64; empty means "
            "unsigned."),
+    choice("address.policy", kIn<&DeliverySettings::address_rule>, kAddressRules, Change::Live,
+           "Addresses that targets, token URLs and proxies may have: any but link-local and cloud "
+           "metadata ones, or public ones only."),
+    text("subaccount", kIn<&DeliverySettings::subaccount>, 1, 10, core::is_subaccount_choice,
+         Change::Live,
+         "Subaccount whose events a webhook takes: its number, 0 for the primary account (events "
+         "without a subaccount_id), or all for both and everybody."),
+    text("subaccount.except", kIn<&DeliverySettings::exception_subaccounts>, 0, 128,
+         core::is_subaccount_list, Change::Live,
+         "Subaccounts whose events a webhook does not take although it takes all, between "
+         "commas."),
     size("webhook.max_waiting_bytes", kIn<&DeliverySettings::max_waiting_bytes>, 4 * kKiB, kTiB,
          Change::Live, "Memory for the batches of one webhook that wait to be sent."),
     size("webhook.max_spool_bytes", kIn<&DeliverySettings::max_spool_bytes>, 0, kTiB, Change::Live,
@@ -308,9 +324,6 @@ constexpr Property kProperties[] = {
          "Memory for the waiting batches of all webhooks together."),
     count("connections.max", kIn<&EngineSettings::connections_max>, 2, 65'536, "connections",
           Change::Start, "Connections of the engine; endpoints in trouble get at most half."),
-    choice("address.policy", kIn<&EngineSettings::address_rule>, kAddressRules, Change::Live,
-           "Addresses that targets, token URLs and proxies may have: any but link-local and cloud "
-           "metadata ones, or public ones only."),
     text("address.allow", kIn<&EngineSettings::address_allow>, 0, 16384, is_network_list,
          Change::Live,
          "Networks that may be connected to whatever address.policy says, between commas, such as "
@@ -322,6 +335,18 @@ constexpr Property kProperties[] = {
     text("address.ports", kIn<&EngineSettings::address_ports>, 0, 1024, is_port_list, Change::Live,
          "Ports that may be connected to, between commas, such as 443 or 8000-8999; empty means "
          "all."),
+    choice(
+        "api.secrets", kIn<&EngineSettings::api_secrets>, kSecretsShown, Change::Live,
+        "How the REST API shows tokens, passwords and values of custom headers: masked, or clear "
+        "as the original did."),
+    choice("api.links", kIn<&EngineSettings::api_links>, kLinkForms, Change::Live,
+           "Whether links in answers of the REST API are whole URLs or paths."),
+    text("api.base_url", kIn<&EngineSettings::api_base_url>, 0, 2048, is_base_url, Change::Live,
+         "What whole links begin with, such as https://mail.example.com; empty means what the "
+         "request's Host header says."),
+    choice("api.subaccount_address_policy", kIn<&EngineSettings::api_subaccount_address_rule>,
+           kAddressRules, Change::Live,
+           "address.policy of webhooks that are created with an API key of one subaccount."),
     count("verify.max_in_flight", kIn<&EngineSettings::verify_max_in_flight>, 1, 256, "requests",
           Change::Live, "Test POSTs that may run at the same time, apart from deliveries."),
     size("report.max_bytes", kIn<&EngineSettings::report_max_bytes>, 64 * kKiB, kGiB, Change::Live,
@@ -501,6 +526,9 @@ std::string_view rule_text(const Property& property) {
       {is_bearer_token, " of visible ASCII"},
       {is_form, " of name=value pairs with & between them"},
       {is_network_list, " of addresses and networks such as 10.0.0.0/8 between commas"},
+      {is_base_url, " of an http or https URL without a slash at the end"},
+      {core::is_subaccount_choice, ", all or a number"},
+      {core::is_subaccount_list, " of at most 10 different numbers between commas"},
       {is_port_list, " of ports and ranges such as 8000-8999 between commas"}};
   for (const auto& [accepts, text] : kRules) {
     if (property.accepts == accepts) return text;

@@ -99,6 +99,13 @@ bool is_form(std::string_view text) {
   return is_plain_text(text) && core::parse_form(text);
 }
 
+bool is_base_url(std::string_view text) {
+  if (text.empty()) return true;
+  const bool is_http = text.starts_with("http://") || text.starts_with("https://");
+  return is_http && is_bearer_token(text) && !text.ends_with('/') &&
+         text.find_first_of("?#\"<>\\") == std::string_view::npos;
+}
+
 bool is_network_list(std::string_view text) {
   return core::parse_networks(text).has_value();
 }

@@ -23,6 +23,8 @@ bool is_user_name(std::string_view text);
 bool is_bearer_token(std::string_view text);
 // Names and values as forms write them.
 bool is_form(std::string_view text);
+// Empty, or an http or https URL that a path can be put behind.
+bool is_base_url(std::string_view text);
 // Networks or ports between commas; may be empty.
 bool is_network_list(std::string_view text);
 bool is_port_list(std::string_view text);

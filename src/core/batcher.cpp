@@ -1,6 +1,7 @@
 #include "core/batcher.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/deliberate_break.h"
 #include "core/limits.h"
@@ -16,18 +17,20 @@ void drop_first(const RecordBlock& block, RecordRun& run, uint32_t count) {
 
 }  // namespace
 
-bool Batcher::TypeSetLess::operator()(const TypeSet& a, const TypeSet& b) const {
-  if (a == b) return false;
-  const TypeSet difference = a ^ b;
-  return b[difference._Find_first()];
+bool Batcher::Filter::operator<(const Filter& other) const {
+  if (types == other.types) return subaccounts < other.subaccounts;
+  const TypeSet difference = types ^ other.types;
+  return other.types[difference._Find_first()];
 }
 
-void Batcher::subscribe(Subscriber& subscriber, const TypeSet& types) {
+void Batcher::subscribe(Subscriber& subscriber, const TypeSet& types,
+                        const SubaccountFilter& subaccounts) {
   unsubscribe(subscriber);
   if (subscriber.number == 0) subscriber.number = ++last_number_;
-  auto [place, is_new] = classes_.try_emplace(types);
+  auto [place, is_new] = classes_.try_emplace(Filter{types, subaccounts});
   if (is_new) {
     place->second = std::make_unique<RouteClass>();
+    place->second->subaccounts = subaccounts;
     for (size_t i = 0; i < kEventTypesMax; ++i) {
       if (types[i]) classes_by_type_[i].push_back(place->second.get());
     }
@@ -49,9 +52,15 @@ void Batcher::route(RecordBlock& block, RecordRun run) {
   const uint32_t end = run.first + run.count;
   for (uint32_t i = run.first; i < end; ++i) {
     if (is_broken(Break::LoseEvent) && i % 97 == 96) continue;
-    const auto& classes = classes_by_type_[block.entry(i).type];
-    if (classes.empty()) ++unwanted_count_;
-    for (RouteClass* route_class : classes) {
+    const RecordEntry& entry = block.entry(i);
+    std::optional<uint32_t> subaccount;
+    bool is_wanted = false;
+    for (RouteClass* route_class : classes_by_type_[entry.type]) {
+      if (!route_class->subaccounts.takes_all()) {
+        if (!subaccount) subaccount = subaccount_of({block.bytes() + entry.offset, entry.size});
+        if (!route_class->subaccounts.takes(*subaccount)) continue;
+      }
+      is_wanted = true;
       auto& runs = route_class->runs;
       if (runs.empty()) touched_classes_.push_back(route_class);
       if (!runs.empty() && runs.back().first + runs.back().count == i) {
@@ -60,6 +69,7 @@ void Batcher::route(RecordBlock& block, RecordRun run) {
         runs.push_back({i, 1, position_of(block, run, i)});
       }
     }
+    if (!is_wanted) ++unwanted_count_;
   }
   for (RouteClass* route_class : touched_classes_) {
     for (Subscriber* subscriber : route_class->subscribers) {

@@ -14,6 +14,7 @@
 #include "core/batch_body.h"
 #include "core/event_catalogue.h"
 #include "core/settings.h"
+#include "core/subaccount.h"
 #include "core/time.h"
 
 namespace posthaste::core {
@@ -50,6 +51,7 @@ struct Sealed {
 
 // Webhooks with equal filters: compared with each event once, however many they are.
 struct RouteClass {
+  SubaccountFilter subaccounts;
   std::vector<Subscriber*> subscribers;
   std::vector<RecordRun> runs;  // of the block being routed
 };
@@ -66,8 +68,10 @@ class Batcher {
   Batcher() = default;
   explicit Batcher(MayCopy may_copy) : may_copy_(std::move(may_copy)) {}
 
-  // Events routed from now on reach the subscriber, if their type is in `types`.
-  void subscribe(Subscriber& subscriber, const TypeSet& types);
+  // Events routed from now on reach the subscriber, if their type is in `types` and their
+  // subaccount passes the filter.
+  void subscribe(Subscriber& subscriber, const TypeSet& types,
+                 const SubaccountFilter& subaccounts = {});
   // None do any more; its open batch stays until it is sealed.
   void unsubscribe(Subscriber& subscriber);
 
@@ -105,9 +109,10 @@ class Batcher {
   uint64_t unwanted_count() const { return unwanted_count_; }
 
  private:
-  // std::bitset has no order; its text has.
-  struct TypeSetLess {
-    bool operator()(const TypeSet& a, const TypeSet& b) const;
+  struct Filter {
+    TypeSet types;
+    SubaccountFilter subaccounts;
+    bool operator<(const Filter& other) const;
   };
 
   void append(Subscriber& subscriber, RecordBlock& block, RecordRun run);
@@ -116,7 +121,7 @@ class Batcher {
 
   MayCopy may_copy_;
   uint64_t last_number_ = 0;
-  std::map<TypeSet, std::unique_ptr<RouteClass>, TypeSetLess> classes_;
+  std::map<Filter, std::unique_ptr<RouteClass>> classes_;
   std::vector<std::vector<RouteClass*>> classes_by_type_ =
       std::vector<std::vector<RouteClass*>>(kUnknownEventType + 1);
   std::vector<RouteClass*> touched_classes_;

@@ -74,6 +74,9 @@ inline constexpr uint32_t kGuessedEventsMin = 100;
 // How long what was learned of an endpoint's greatest batch is taken for true.
 inline constexpr std::chrono::hours kLearnedLimitAge{24};
 
+// Keys of the REST API.
+inline constexpr size_t kApiKeysMax = 1000;
+
 // Bytes of a webhook's name, target and id.
 inline constexpr size_t kWebhookNameMax = 256;
 inline constexpr size_t kTargetMax = 2048;

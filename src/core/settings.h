@@ -30,6 +30,10 @@ enum class Role { Deliverer, Producer };
 enum class DamagePolicy { Refuse, Quarantine };
 
 // What one webhook runs with: the engine's values under the webhook's own.
+// What the REST API shows of secrets, and how it writes links.
+enum class SecretsShown { Masked, Clear };
+enum class LinkForm { Absolute, Path };
+
 struct DeliverySettings {
   uint32_t batch_max_events = 10'000;
   Duration batch_max_age = std::chrono::seconds(30);
@@ -79,6 +83,10 @@ struct DeliverySettings {
   Compression compression = Compression::None;
   std::string signing_secrets;  // as transport::parse_signing_secrets reads them; empty: unsigned
 
+  AddressRule address_rule = AddressRule::Any;
+  std::string subaccount = "all";  // or the number of the only one, see core/subaccount.h
+  std::string exception_subaccounts;
+
   uint64_t max_waiting_bytes = 64u << 20;
   uint64_t max_spool_bytes = 0;  // 0: a quarter of spool_max_bytes
   bool dead_letter = false;
@@ -96,10 +104,13 @@ struct EngineSettings {
   uint64_t intake_max_bytes = 256u << 20;
   uint64_t waiting_max_bytes = 256u << 20;
   uint32_t connections_max = 256;
-  AddressRule address_rule = AddressRule::Any;
   std::string address_allow;  // networks between commas
   std::string address_deny;
-  std::string address_ports;           // ports and ranges of them between commas; empty: all
+  std::string address_ports;  // ports and ranges of them between commas; empty: all
+  SecretsShown api_secrets = SecretsShown::Masked;
+  LinkForm api_links = LinkForm::Absolute;
+  std::string api_base_url;  // what absolute links begin with; empty: as the request says
+  AddressRule api_subaccount_address_rule = AddressRule::Public;
   uint32_t verify_max_in_flight = 16;  // slots of its own, never those of deliveries
   uint64_t report_max_bytes = 4u << 20;
   uint32_t report_kinds = kAllReportKinds;

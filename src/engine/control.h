@@ -8,6 +8,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -18,6 +20,9 @@
 #include "spool/store.h"
 
 namespace posthaste::engine {
+
+// The test POST of a new webhook or target.
+inline constexpr std::string_view kPing = R"([{"msys":{}}])";
 
 // Called once, on the delivery thread, no lock held.
 using Done = std::function<void(Outcome)>;
@@ -32,9 +37,10 @@ struct SettingsControl {
 struct FlushControl {
   Done done;
 };
-// Sends the test POST of a webhook that need not be registered.
+// Sends a test POST to the target of a webhook that need not be registered.
 struct VerifyControl {
   core::WebhookPtr webhook;
+  std::string body;  // JSON
   Done done;
 };
 // Done when everything before it is on disk.

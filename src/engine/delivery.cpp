@@ -26,6 +26,11 @@ bool is_same_in_spool(const core::Webhook& a, const core::Webhook& b) {
          a.source_file == b.source_file;
 }
 
+core::SubaccountFilter subaccounts_of(const core::Webhook& webhook) {
+  return core::parse_subaccounts(webhook.settings.subaccount,
+                                 webhook.settings.exception_subaccounts);
+}
+
 }  // namespace
 
 std::shared_ptr<metrics::WebhookCounters> CounterTable::add(const core::Webhook& webhook) {
@@ -210,6 +215,7 @@ void Delivery::take_control() {
   } else if (auto* verify = std::get_if<VerifyControl>(&*control)) {
     auto verification = std::make_unique<Verification>();
     verification->webhook = std::move(verify->webhook);
+    verification->json = std::move(verify->body);
     verification->done = std::move(verify->done);
     waiting_verifications_.push_back(std::move(verification));
   } else if (!take_operator_control(*control)) {
@@ -272,7 +278,7 @@ void Delivery::subscribe(Record& record) {
   if (waits && webhook.activates_at > control_time_) {
     activations_.emplace(webhook.activates_at, Activation{webhook.generation, false});
   } else {
-    batcher_.subscribe(record.subscriber, webhook.types);
+    batcher_.subscribe(record.subscriber, webhook.types, subaccounts_of(webhook));
   }
 }
 
@@ -280,7 +286,7 @@ void Delivery::activate_due(core::Instant until) {
   while (!activations_.empty() && activations_.begin()->first <= until) {
     const Activation activation = activations_.extract(activations_.begin()).mapped();
     Record& record = *records_.at(activation.generation);
-    batcher_.subscribe(record.subscriber, record.webhook->types);
+    batcher_.subscribe(record.subscriber, record.webhook->types, subaccounts_of(*record.webhook));
     if (!activation.is_reported) report_activation(record, until);
     if (!spool_) continue;
     write_webhook(*record.webhook, std::nullopt);
@@ -317,7 +323,8 @@ void Delivery::change_webhook(Record& record, const core::WebhookPtr& webhook) {
   const core::WebhookPtr before = record.webhook;
   const bool is_new_target = before->target_revision != webhook->target_revision;
   const bool receives_others = before->types != webhook->types ||
-                               core::takes_events(*before) != core::takes_events(*webhook);
+                               core::takes_events(*before) != core::takes_events(*webhook) ||
+                               subaccounts_of(*before) != subaccounts_of(*webhook);
   const bool is_enabled = before->is_disabled && !webhook->is_disabled;
   if (spool_) spool_->store().begin_group();
   if (is_new_target || receives_others) {

@@ -4,6 +4,7 @@
 // calls it with virtual time.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -187,6 +188,8 @@ class Delivery {
   Outgoing* find_outgoing(uint64_t request_id);
   void cancel_token_fetches();
   void settings_changed();
+  const std::shared_ptr<const core::AddressPolicy>& addresses_of(
+      const core::DeliverySettings& settings) const;
   void retry_with_new_credentials(Record& record, const core::Webhook& before);
   void retry_if_outdated(const Outgoing& outgoing, const transport::Completion& completion);
   void note_unverified(const core::WebhookPtr& webhook);
@@ -299,7 +302,8 @@ class Delivery {
   std::list<std::unique_ptr<Verification>> waiting_verifications_;
   std::map<uint64_t, std::unique_ptr<TokenFetch>> token_fetches_;  // running, by request
   transport::TokenCache tokens_;
-  std::shared_ptr<const core::AddressPolicy> addresses_;
+  // By rule, with the lists of the engine.
+  std::array<std::shared_ptr<const core::AddressPolicy>, 2> addresses_;
   std::vector<core::WebhookPtr> unverified_;  // with tls.verify=off, not logged yet
   uint64_t next_request_id_ = 1;
   std::list<Flush> flushes_;

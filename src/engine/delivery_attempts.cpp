@@ -214,23 +214,23 @@ void Delivery::settle_verification(Verification& verification,
   counters_.verifications.add();
   const bool takes_2xx = verification.webhook->settings.verify_accept == core::VerifyAccept::Any2xx;
   const bool is_2xx = completion.status >= 200 && completion.status <= 299;
+  VerifyAnswer& answer = *verification.answer;
+  answer.is_of_token = verification.is_token_missing;
+  answer.status = answer.is_of_token ? verification.token_status : completion.status;
+  answer.phase = answer.status != 0 ? transport::Phase::Http : completion.phase;
+  if (answer.status == 0) answer.network_name = completion.network_name;
+  answer.headers = completion.response_headers;
+  answer.body = completion.response_body;
   Outcome outcome;
   outcome.webhook_id = verification.webhook->id;
+  outcome.verify_answer = std::move(verification.answer);
   if (completion.status != 200 && !(takes_2xx && is_2xx)) {
     counters_.verifications_failed.add();
-    auto failure = std::make_shared<VerifyFailure>();
-    failure->phase = completion.status != 0 ? transport::Phase::Http : completion.phase;
-    failure->status = verification.is_token_missing ? verification.token_status : completion.status;
-    if (failure->status == 0) failure->network_name = completion.network_name;
-    failure->headers = completion.response_headers;
-    failure->body = completion.response_body;
-    outcome.verify_failure = std::move(failure);
     outcome.error.code = core::ErrorCode::VerifyFailed;
-    outcome.error.key = verification.is_token_missing ? "oauth2.url" : "target";
+    outcome.error.key = answer.is_of_token ? "oauth2.url" : "target";
     // The first words are the original's (momentum.md, 7.1); clients look for them.
     outcome.error.message =
-        verification.is_token_missing
-            ? fmt::format("POST to webhook tokens URL failed: {}", completion.detail)
+        answer.is_of_token ? fmt::format("POST to webhook tokens URL failed: {}", completion.detail)
         : is_2xx
             ? fmt::format(
                   "POST to webhook target URL failed with response code {} where 200 is needed",
@@ -294,6 +294,10 @@ void Delivery::start_verifications() {
       verification->done({std::move(error), nullptr, verification->webhook->id});
       continue;
     }
+    verification->answer = std::make_shared<VerifyAnswer>();
+    verification->answer->sent_url = request.url;
+    verification->answer->sent_headers = shown_headers(request.headers);
+    verification->answer->sent_body = verification->json;
     Outgoing& outgoing = *verification;
     verifications_.emplace(request.id, std::move(verification));
     send(outgoing, std::move(request), outgoing.webhook);
@@ -315,7 +319,7 @@ transport::Request Delivery::request_for(const core::Webhook& webhook,
   for (const auto& [name, value] : webhook.headers) request.headers.push_back({name, value});
   const core::DeliverySettings& settings = webhook.settings;
   set_connection(settings, request);
-  request.addresses = addresses_;
+  request.addresses = addresses_of(settings);
   return request;
 }
 

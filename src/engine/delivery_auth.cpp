@@ -22,9 +22,10 @@ constexpr const char* kNoToken = "EAUTH";
 // Tokens are the same for whoever asks in the same way.
 std::string token_key_of(const core::DeliverySettings& settings,
                          const transport::TokenRequest& request) {
-  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}", request.url, request.body, settings.tls_ca_file,
-                     settings.tls_client_cert, settings.tls_verify, settings.proxy,
-                     static_cast<int>(settings.tls_min_version));
+  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", request.url, request.body,
+                     settings.tls_ca_file, settings.tls_client_cert, settings.tls_verify,
+                     settings.proxy, static_cast<int>(settings.tls_min_version),
+                     static_cast<int>(settings.address_rule));
 }
 
 std::string origin_of(const std::string& url) {
@@ -90,7 +91,7 @@ void Delivery::await_token(Outgoing& outgoing) {
   request.body = fetch.get();
   request.keep_response = true;
   request.kept_body_bytes_max = kTokenAnswerBytesMax;
-  request.addresses = addresses_;
+  request.addresses = addresses_of(settings);
   set_connection(settings, request);
   token_fetches_.emplace(request.id, std::move(fetch));
   transport_.begin(request);
@@ -146,7 +147,10 @@ void Delivery::settle_token(TokenFetch& fetch, const transport::Completion& comp
       std::none_of(fetch.secrets.begin(), fetch.secrets.end(), [&](const std::string& secret) {
         return !secret.empty() && completion.response_body.find(secret) != std::string::npos;
       });
-  if (is_tellable) failure.response_body = completion.response_body;
+  if (is_tellable) {
+    failure.response_headers = completion.response_headers;
+    failure.response_body = completion.response_body;
+  }
   for (const uint64_t id : fetch.waiting) {
     failure.id = id;
     Outgoing* const outgoing = find_outgoing(id);
@@ -175,12 +179,21 @@ void Delivery::cancel_token_fetches() {
 }
 
 void Delivery::settings_changed() {
-  auto policy = std::make_shared<core::AddressPolicy>();
-  policy->rule = settings_.address_rule;
-  policy->allow = *core::parse_networks(settings_.address_allow);
-  policy->deny = *core::parse_networks(settings_.address_deny);
-  policy->ports = *core::parse_ports(settings_.address_ports);
-  addresses_ = std::move(policy);
+  for (const core::AddressRule rule : {core::AddressRule::Any, core::AddressRule::Public}) {
+    auto policy = std::make_shared<core::AddressPolicy>();
+    policy->rule = rule;
+    policy->allow = *core::parse_networks(settings_.address_allow);
+    policy->deny = *core::parse_networks(settings_.address_deny);
+    policy->ports = *core::parse_ports(settings_.address_ports);
+    addresses_[static_cast<size_t>(rule)] = std::move(policy);
+  }
+}
+
+// A webhook may be stricter than the engine, never laxer (decision 10).
+const std::shared_ptr<const core::AddressPolicy>& Delivery::addresses_of(
+    const core::DeliverySettings& settings) const {
+  const auto rule = std::max(settings.address_rule, settings_.webhook.address_rule);
+  return addresses_[static_cast<size_t>(rule)];
 }
 
 // Only where the new ones go: to the same origin (design 2a).

@@ -100,7 +100,7 @@ core::Error Delivery::code_verification(Verification& verification, transport::R
   const core::WebhookPtr& webhook = verification.webhook;
   if (!needs_coding(webhook->settings)) return {};
   CodingJob job = job_for(webhook, batch_id, wall_now_);
-  job.input = std::make_shared<ConstantInput>(Verification::kBody);
+  job.input = std::make_shared<ConstantInput>(verification.json);
   add_signature_headers(request, job);
   const CodingResult result = run_coding(job, CodedBudget(), [] { return true; });
   verification.coded = result.coded;

@@ -160,14 +160,14 @@ struct Delivery::Attempt final : Outgoing {
 
 // One test POST.
 struct Delivery::Verification final : Outgoing {
-  static constexpr std::string_view kBody = R"([{"msys":{}}])";
-
+  std::string json;
   Done done;
-  CodedBytes coded;               // what is sent; null: kBody
-  bool is_token_missing = false;  // it was never sent
-  int32_t token_status = 0;       // of the answer to the token request; 0: there was none
+  CodedBytes coded;                      // what is sent; null: the JSON
+  std::shared_ptr<VerifyAnswer> answer;  // filled as far as the request is known
+  bool is_token_missing = false;         // it was never sent
+  int32_t token_status = 0;              // of the answer to the token request; 0: there was none
 
-  std::string_view body() const { return coded ? std::string_view(*coded) : kBody; }
+  std::string_view body() const { return coded ? std::string_view(*coded) : json; }
   uint64_t size_bytes() const override { return body().size(); }
   size_t read(uint64_t offset, char* out, size_t room) override {
     return body().copy(out, room, static_cast<size_t>(offset));

@@ -1,7 +1,12 @@
 #include "engine/delivery_requests.h"
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
 #include <tuple>
 
+#include "config/secret.h"
+#include "config/text_rules.h"
 #include "engine/base64.h"
 
 namespace posthaste::engine {
@@ -53,6 +58,21 @@ void add_authorization(const core::Webhook& webhook, transport::Request& request
   }
   if (webhook.credentials.empty()) return;
   request.headers.push_back({"Authorization", "Basic " + base64(webhook.credentials)});
+}
+
+std::vector<transport::HeaderField> shown_headers(
+    const std::vector<transport::HeaderField>& headers) {
+  static constexpr std::string_view kOwn[] = {
+      "Content-Type",      "User-Agent",        "X-MessageSystems-Batch-ID", "webhook-id",
+      "webhook-timestamp", "webhook-signature", "Content-Encoding"};
+  std::vector<transport::HeaderField> shown = headers;
+  for (transport::HeaderField& header : shown) {
+    const bool is_own = std::any_of(std::begin(kOwn), std::end(kOwn), [&](std::string_view name) {
+      return config::equal_ignoring_case(name, header.name);
+    });
+    if (!is_own) header.value = config::mask_secret(header.value);
+  }
+  return shown;
 }
 
 bool is_same_credentials(const core::Webhook& a, const core::Webhook& b) {

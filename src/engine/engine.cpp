@@ -6,6 +6,7 @@
 
 #include "core/limits.h"
 #include "engine/webhook_drafts.h"
+#include "metrics/prometheus_text.h"
 #include "platform/asymmetric_fence.h"
 #include "platform/exit_guard.h"
 #include "platform/fork_guard.h"
@@ -23,6 +24,10 @@ constexpr core::Duration kTick = std::chrono::milliseconds(10);
 
 // When nothing came for so long, memory kept for a burst is given back.
 constexpr core::Duration kTrimAfter = std::chrono::seconds(1);
+
+bool all_webhooks(const core::Webhook&) {
+  return true;
+}
 
 uint64_t seed_of(const core::EngineSettings& settings) {
   return settings.random_seed != 0 ? settings.random_seed : platform::random_seed();
@@ -242,6 +247,18 @@ Result<std::string> Engine::get(std::string_view key) const {
   return config::setting_text(settings_, key);
 }
 
+core::EngineSettings Engine::settings() const {
+  const std::lock_guard lock(mutex_);
+  return settings_;
+}
+
+Result<> Engine::health() const {
+  if (auto usable = check_usable(false); !usable) return usable;
+  const ErrorCode code = worker_ ? worker_->health() : ErrorCode::Ok;
+  if (code == ErrorCode::Ok) return {};
+  return {code, worker_->failure()};
+}
+
 Result<> Engine::set_log(LogSink sink, void* user_data) {
   if (state_.load() != State::New)
     return {ErrorCode::State, "the log function is set before start"};
@@ -340,6 +357,17 @@ Result<> Engine::check(std::optional<std::string_view> type, std::string_view pa
   return plan.error();
 }
 
+core::Error Engine::explain(std::string_view text, bool is_record) {
+  if (!is_record) {
+    auto checked = check(std::nullopt, text);
+    return checked ? core::Error() : checked.error();
+  }
+  envelope::RecordPlan plan;
+  const ErrorCode code = envelope::plan_enveloped({catalogue_, event_ids_, {}}, std::nullopt, text,
+                                                  clock_->coarse_wall_now(), plan);
+  return code == ErrorCode::Ok ? core::Error() : plan.error();
+}
+
 // ---- Batches and reports
 
 // Gives a control its place in the order of events; the caller holds the lock, so the two orders
@@ -424,30 +452,52 @@ std::optional<Report> Engine::poll(int32_t timeout_ms) {
   return report;
 }
 
-Result<std::string> Engine::stats_json() const {
-  if (is_forked())
-    return {ErrorCode::Forked, "the engine was started in the parent of this process"};
-  metrics::EngineGauges gauges;
+std::vector<metrics::WebhookStats> Engine::webhook_stats(const WebhookChoice& shows) const {
   std::vector<metrics::WebhookStats> webhooks;
+  const std::lock_guard lock(mutex_);
+  const core::Instant now = clock_->now();
+  for (const core::WebhookPtr& webhook : registry_.list()) {
+    if (!shows(*webhook)) continue;
+    auto counters = webhook_counters_.find(webhook->generation);
+    if (!counters) counters = std::make_shared<metrics::WebhookCounters>();
+    webhooks.push_back(
+        {webhook->id, webhook->name, core::state_name(core::state_of(*webhook, now)), counters});
+  }
+  return webhooks;
+}
+
+metrics::EngineGauges Engine::gauges() const {
+  metrics::EngineGauges gauges;
   {
     const std::lock_guard lock(mutex_);
     gauges.intake_max_bytes = settings_.intake_max_bytes;
     gauges.waiting_max_bytes = settings_.waiting_max_bytes;
     gauges.attempts_left_early = store().left_early_count();
-    const core::Instant now = clock_->now();
-    for (const core::WebhookPtr& webhook : registry_.list()) {
-      auto counters = webhook_counters_.find(webhook->generation);
-      if (!counters) counters = std::make_shared<metrics::WebhookCounters>();
-      webhooks.push_back(
-          {webhook->id, webhook->name, core::state_name(core::state_of(*webhook, now)), counters});
-    }
   }
   gauges.spool = spool_gauges();
   const uint64_t used = counters_.waiting_memory_bytes.get();
   gauges.outage_covered =
       metrics::outage_covered(gauges.waiting_max_bytes - std::min(gauges.waiting_max_bytes, used),
                               static_cast<double>(counters_.routed_bytes_per_second.get()));
-  return metrics::stats_json(counters_, gauges, webhooks);
+  return gauges;
+}
+
+Result<std::string> Engine::stats_json() const {
+  if (is_forked())
+    return {ErrorCode::Forked, "the engine was started in the parent of this process"};
+  return metrics::stats_json(counters_, gauges(), webhook_stats(all_webhooks));
+}
+
+Result<std::string> Engine::webhook_stats_json(const WebhookChoice& shows) const {
+  if (is_forked())
+    return {ErrorCode::Forked, "the engine was started in the parent of this process"};
+  return metrics::webhook_stats_json(webhook_stats(shows), spool_gauges().has_value());
+}
+
+Result<std::string> Engine::prometheus_text() const {
+  if (is_forked())
+    return {ErrorCode::Forked, "the engine was started in the parent of this process"};
+  return metrics::prometheus_text(counters_, gauges(), webhook_stats(all_webhooks));
 }
 
 }  // namespace posthaste::engine

@@ -18,6 +18,7 @@
 #include "core/event_catalogue.h"
 #include "core/uuid.h"
 #include "core/webhook_registry.h"
+#include "engine/api_keys.h"
 #include "engine/control.h"
 #include "engine/delivery.h"
 #include "engine/encoder_thread.h"
@@ -71,6 +72,10 @@ struct WaitingBatch {
 // Takes a piece of a text; false: no more of it.
 using TextSink = std::function<bool(std::string_view)>;
 
+// Asked before something is made that a caller who gave up must not find made later: false then.
+using Claim = std::function<bool()>;
+
+
 struct LoadSummary {
   uint64_t added_count = 0;
   uint64_t changed_count = 0;
@@ -111,6 +116,9 @@ class Engine {
   core::ErrorCode push_trusted(std::string_view type, std::string_view payload);
   core::ErrorCode push_enveloped(std::string_view record);
   core::Result<> check(std::optional<std::string_view> type, std::string_view payload);
+  // Why push or push_enveloped would refuse a payload or a record.
+  core::Error explain(std::string_view text, bool is_record);
+  bool has_spool() const { return worker_ != nullptr; }
 
   // Webhooks. Blocking forms wait for up to timeout_ms; ticket forms answer with a ticket at once.
   Outcome create(const core::WebhookSpec& spec, int32_t timeout_ms);
@@ -122,6 +130,18 @@ class Engine {
   core::Result<> set_paused(std::string_view id, bool is_paused);
   Outcome verify(std::string_view id, int32_t timeout_ms);
   core::Result<uint64_t> verify_ticket(std::string_view id);
+  // The forms that call back, for the REST handler: once, on this thread or the delivery thread.
+  // `body`: what to send instead of the ping.
+  void begin_create(const core::WebhookSpec& spec, Done done, Claim claim);
+  void begin_update(const std::string& id, const core::WebhookSpec& change, Done done, Claim claim);
+  void begin_verify(const std::string& id, std::string body, Done done);
+  // Everything that was pushed or changed before is on disk. State in memory mode.
+  void begin_sync(Done done);
+  // A page of dead letters, up to 256 behind the sequence `after`, which becomes the last one's;
+  // `sums`: what is replayed once it is done. False: there are none.
+  core::Result<bool> begin_replay(const spool::DeadLetterFilter& filter, uint64_t& after,
+                                  const std::shared_ptr<spool::Sums>& sums, Done done);
+  core::Result<> begin_remove_dead_letters(const spool::DeadLetterFilter& filter, Done done);
   core::Result<Snapshot> find(std::string_view id) const;
   core::Result<std::vector<Snapshot>> list() const;
   core::Result<LoadSummary> load(const std::string& path);
@@ -159,17 +179,30 @@ class Engine {
                                                 int32_t timeout_ms);
   core::Result<spool::Sums> purge(std::string_view id, int32_t timeout_ms);
 
+  // Keys of the REST API. State before the start, when the spool may hold some.
+  core::Result<ApiKeys*> api_keys();
+  core::WallTime wall_now() const { return clock_->wall_now(); }
+  core::Instant now() const { return clock_->now(); }
+  core::EngineSettings settings() const;
+  // Ok while it runs and its disk can be written.
+  core::Result<> health() const;
+
+  // What `begin` does, with its outcome in a report.
+  core::Result<uint64_t> give_ticket(const std::function<void(Done, Claim)>& begin);
+
   // Reports.
   std::optional<Report> poll(int32_t timeout_ms);
   int report_fd() const { return reports_.fd(); }
   core::Result<std::string> stats_json() const;
+  // Of the webhooks that `shows` chooses, without those of the engine: an array.
+  using WebhookChoice = std::function<bool(const core::Webhook&)>;
+  core::Result<std::string> webhook_stats_json(const WebhookChoice& shows) const;
+  core::Result<std::string> prometheus_text() const;
 
   const core::EventCatalogue& catalogue() const { return catalogue_; }
 
  private:
   enum class State : int { New, Started, Closing, Closed };
-  // What is done when a claim by a waiting caller, if there is one, succeeded.
-  using Claim = std::function<bool()>;
 
   // engine.cpp
   core::ErrorCode usable() const {
@@ -202,10 +235,8 @@ class Engine {
   core::Result<> restore();
   core::Result<> redeclare();
   void report_spool(std::string remark);
-  void begin_sync(Done done);
   void post_hurried(Done done, const std::function<core::Result<Control>(Done)>& make);
   Outcome wait_for(int32_t timeout_ms, const std::function<void(Done, Claim)>& begin);
-  core::Result<uint64_t> give_ticket(const std::function<void(Done, Claim)>& begin);
 
   // engine_operator.cpp
   core::Result<spool::Spool*> running_spool() const;
@@ -216,14 +247,13 @@ class Engine {
   core::Instant deadline_of(int32_t timeout_ms) const;
   int32_t left_ms(core::Instant deadline) const;
   std::optional<metrics::SpoolGauges> spool_gauges() const;
+  std::vector<metrics::WebhookStats> webhook_stats(const WebhookChoice& shows) const;
+  metrics::EngineGauges gauges() const;
 
   // engine_webhooks.cpp
-  void begin_create(const core::WebhookSpec& spec, Done done, Claim claim);
-  void begin_update(const std::string& id, const core::WebhookSpec& change, Done done, Claim claim);
-  void begin_verify(const std::string& id, Done done);
   void verify_then(const core::WebhookPtr& webhook, bool verifies, Done done, Claim claim,
                    std::function<Outcome()> commit);
-  void post_verification(const core::WebhookPtr& webhook, Done done);
+  void post_verification(const core::WebhookPtr& webhook, std::string body, Done done);
   core::Result<core::WebhookPtr> registered(std::string_view id) const;
   core::Result<core::WebhookPtr> find_registered(std::string_view id) const;
   Outcome commit_create(const core::Webhook& draft);
@@ -253,6 +283,7 @@ class Engine {
   CounterTable webhook_counters_;
   ReportQueue reports_;
   TicketTable tickets_;
+  ApiKeys api_keys_;
   Log log_;
   ControlQueue controls_;
   std::atomic<transport::Transport*> waker_{nullptr};  // set once the transport exists

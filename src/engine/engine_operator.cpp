@@ -191,32 +191,44 @@ Result<> Engine::retry_now(std::optional<std::string_view> id) {
 
 Result<spool::Sums> Engine::replay_dead_letters(const spool::DeadLetterFilter& filter,
                                                 int32_t timeout_ms) {
+  const core::Instant deadline = deadline_of(timeout_ms);
+  spool::Sums total;
+  for (uint64_t after = 0;;) {
+    const auto sums = std::make_shared<spool::Sums>();
+    Result<bool> has_page = true;
+    const Outcome outcome = wait_for(left_ms(deadline), [&](Done done, const Claim&) {
+      has_page = begin_replay(filter, after, sums, done);
+      if (!has_page || !*has_page) done({});
+    });
+    if (!has_page) return has_page.error();
+    if (outcome.error.code != ErrorCode::Ok) return outcome.error;
+    if (!*has_page) return total;
+    add(total, *sums);
+  }
+}
+
+Result<bool> Engine::begin_replay(const spool::DeadLetterFilter& filter, uint64_t& after,
+                                  const std::shared_ptr<spool::Sums>& sums, Done done) {
   auto spool = running_spool();
   if (!spool) return spool.error();
   if (filter.webhook_id) {
     if (auto webhook = find_registered(*filter.webhook_id); !webhook) return webhook.error();
   }
-  const core::Instant deadline = deadline_of(timeout_ms);
-  spool::Sums total;
-  for (uint64_t after = 0;;) {
-    auto page = (*spool)->store().list_dead_letters(filter, after, kPageSize);
-    if (!page) return page.error();
-    if (page->empty()) return total;
-    after = page->back().sequence;
-    const auto sums = std::make_shared<spool::Sums>();
-    auto changed = run_on_disk(left_ms(deadline), [&](Done done) -> Result<Control> {
-      ReplayControl control;
-      control.sums = sums;
-      control.done = std::move(done);
-      for (spool::DeadLetter& letter : *page) {
-        const core::WebhookPtr webhook = registry_.find(letter.webhook_id);
-        if (webhook) control.letters.push_back({std::move(letter), webhook->generation});
-      }
-      return Control(std::move(control));
-    });
-    if (!changed) return changed.error();
-    add(total, *sums);
-  }
+  auto page = (*spool)->store().list_dead_letters(filter, after, kPageSize);
+  if (!page) return page.error();
+  if (page->empty()) return false;
+  after = page->back().sequence;
+  post_hurried(std::move(done), [&](Done ended) -> Result<Control> {
+    ReplayControl control;
+    control.sums = sums;
+    control.done = std::move(ended);
+    for (spool::DeadLetter& letter : *page) {
+      const core::WebhookPtr webhook = registry_.find(letter.webhook_id);
+      if (webhook) control.letters.push_back({std::move(letter), webhook->generation});
+    }
+    return Control(std::move(control));
+  });
+  return true;
 }
 
 Result<spool::Sums> Engine::remove_dead_letters(const spool::DeadLetterFilter& filter,
@@ -230,6 +242,14 @@ Result<spool::Sums> Engine::remove_dead_letters(const spool::DeadLetterFilter& f
   });
   if (!changed) return changed.error();
   return sums;
+}
+
+Result<> Engine::begin_remove_dead_letters(const spool::DeadLetterFilter& filter, Done done) {
+  if (auto spool = running_spool(); !spool) return spool.error();
+  post_hurried(std::move(done), [&](Done ended) -> Result<Control> {
+    return Control(DeleteDeadLettersControl{filter, std::move(ended)});
+  });
+  return {};
 }
 
 Result<spool::Sums> Engine::purge(std::string_view id, int32_t timeout_ms) {
@@ -261,6 +281,13 @@ int32_t Engine::left_ms(core::Instant deadline) const {
   if (deadline == core::kNever) return -1;
   const core::Duration left = std::max(deadline - clock_->now(), core::Duration::zero());
   return static_cast<int32_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
+}
+
+// ---- Keys
+
+Result<ApiKeys*> Engine::api_keys() {
+  if (auto usable = check_usable(false); !usable) return usable.error();
+  return &api_keys_;
 }
 
 // ---- Statistics

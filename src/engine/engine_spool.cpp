@@ -25,6 +25,7 @@ Result<> Engine::open_spool() {
   if (!spool) return spool.error();
   spool_ = std::move(*spool);
   if (auto done = share_types(*spool_, catalogue_); !done) return done;
+  if (auto done = api_keys_.load(spool_->api_key_file(), remarks); !done) return done;
   auto hand_over = std::make_unique<HandOver>();
   worker_ = std::make_unique<SpoolWorker>(
       SpoolWorker::Parts{*spool_, intake_, *hand_over, reports_, log_, *clock_, counters_,

@@ -222,46 +222,52 @@ void Engine::verify_then(const core::WebhookPtr& webhook, bool verifies, Done do
     done(commit());
     return;
   }
-  auto verified = [done, claim = std::move(claim), commit = std::move(commit)](Outcome outcome) {
+  const Done verified = [done, claim = std::move(claim),
+                         commit = std::move(commit)](Outcome outcome) {
     if (outcome.error.code != ErrorCode::Ok) {
       done(std::move(outcome));
     } else if (claim()) {
-      done(commit());
+      Outcome committed = commit();
+      committed.verify_answer = std::move(outcome.verify_answer);
+      done(std::move(committed));
     }
   };
-  post_verification(webhook, std::move(verified));
+  post_verification(webhook, std::string(kPing), verified);
 }
 
-void Engine::post_verification(const core::WebhookPtr& webhook, Done done) {
+void Engine::post_verification(const core::WebhookPtr& webhook, std::string body, Done done) {
   bool is_posted = false;
   {
     const std::lock_guard lock(mutex_);
-    is_posted = post(VerifyControl{webhook, done});
+    is_posted = post(VerifyControl{webhook, std::move(body), done});
   }
   if (!is_posted) done({closed(), nullptr, webhook->id});
 }
 
 Outcome Engine::verify(std::string_view id, int32_t timeout_ms) {
-  return wait_for(timeout_ms,
-                  [&](Done done, const Claim&) { begin_verify(std::string(id), std::move(done)); });
+  return wait_for(timeout_ms, [&](Done done, const Claim&) {
+    begin_verify(std::string(id), std::string(kPing), std::move(done));
+  });
 }
 
 Result<uint64_t> Engine::verify_ticket(std::string_view id) {
-  return give_ticket(
-      [&](Done done, const Claim&) { begin_verify(std::string(id), std::move(done)); });
+  return give_ticket([&](Done done, const Claim&) {
+    begin_verify(std::string(id), std::string(kPing), std::move(done));
+  });
 }
 
-void Engine::begin_verify(const std::string& id, Done done) {
+void Engine::begin_verify(const std::string& id, std::string body, Done done) {
   auto webhook = find_registered(id);
   if (!webhook) {
     done({webhook.error(), nullptr, id});
     return;
   }
   const uint64_t generation = (*webhook)->generation;
-  post_verification(*webhook, [this, id, generation, done = std::move(done)](Outcome outcome) {
-    if (outcome.error.code == ErrorCode::Ok) set_disabled(id, generation, false);
-    done(std::move(outcome));
-  });
+  post_verification(*webhook, std::move(body),
+                    [this, id, generation, done = std::move(done)](Outcome outcome) {
+                      if (outcome.error.code == ErrorCode::Ok) set_disabled(id, generation, false);
+                      done(std::move(outcome));
+                    });
 }
 
 Result<Snapshot> Engine::find(std::string_view id) const {

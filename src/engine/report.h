@@ -48,20 +48,34 @@ enum class DropReason : int32_t {
 inline constexpr size_t kDropReasonsCount = 12;
 const char* drop_reason_name(DropReason reason);
 
-// Why a verification failed; what posthaste_error_t shows.
-struct VerifyFailure {
+// A test POST as it was sent, and how it was answered. posthaste_error_t shows the answer of one
+// that failed, the REST handler both halves of any.
+struct VerifyAnswer {
+  bool is_of_token = false;  // of the token request: the test POST was never sent
   transport::Phase phase = transport::Phase::None;
   int32_t status = 0;
   std::string network_name;
   std::vector<transport::HeaderField> headers;
   std::string body;
+
+  std::string sent_url;
+  std::vector<transport::HeaderField> sent_headers;  // those that can hold secrets masked
+  std::string sent_body;                             // before its content coding
+};
+
+// The REST handler's answer to one request.
+struct HttpAnswer {
+  int32_t status = 200;
+  std::vector<transport::HeaderField> headers;  // without Content-Length and Date
+  std::string body;
 };
 
 // The outcome of something a host asked for.
 struct Outcome {
-  core::Error error;  // code Ok: it succeeded
-  std::shared_ptr<const VerifyFailure> verify_failure;
+  core::Error error;                                            // code Ok: it succeeded
+  std::shared_ptr<const VerifyAnswer> verify_answer = nullptr;  // also of one that passed
   std::string webhook_id;
+  std::shared_ptr<HttpAnswer> http_answer = nullptr;  // of a REST request
 };
 
 struct Report {

@@ -27,12 +27,22 @@ uint64_t heap_bytes(const std::string& text) {
   return text.capacity() < sizeof(std::string) ? 0 : text.capacity() + 1 + kAllocationBytes;
 }
 
-uint64_t failure_bytes(const VerifyFailure& failure) {
-  uint64_t total = sizeof failure + heap_bytes(failure.network_name) + heap_bytes(failure.body);
-  for (const transport::HeaderField& header : failure.headers) {
+uint64_t headers_bytes(const std::vector<transport::HeaderField>& headers) {
+  uint64_t total = 0;
+  for (const transport::HeaderField& header : headers) {
     total += sizeof header + heap_bytes(header.name) + heap_bytes(header.value);
   }
   return total;
+}
+
+uint64_t answer_bytes(const VerifyAnswer& answer) {
+  return sizeof answer + heap_bytes(answer.network_name) + heap_bytes(answer.body) +
+         heap_bytes(answer.sent_url) + heap_bytes(answer.sent_body) +
+         headers_bytes(answer.headers) + headers_bytes(answer.sent_headers);
+}
+
+uint64_t answer_bytes(const HttpAnswer& answer) {
+  return sizeof answer + heap_bytes(answer.body) + headers_bytes(answer.headers);
 }
 
 uint64_t charge_of(const Report& report) {
@@ -42,7 +52,8 @@ uint64_t charge_of(const Report& report) {
         &report.outcome.error.message, &report.outcome.error.key, &report.outcome.webhook_id}) {
     total += heap_bytes(*text);
   }
-  if (report.outcome.verify_failure) total += failure_bytes(*report.outcome.verify_failure);
+  if (report.outcome.verify_answer) total += answer_bytes(*report.outcome.verify_answer);
+  if (report.outcome.http_answer) total += answer_bytes(*report.outcome.http_answer);
   return total;
 }
 

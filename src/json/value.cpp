@@ -161,4 +161,26 @@ core::Result<Value> parse_value(std::string_view text, const ValueLimits& limits
   return {ErrorCode::BadJson, at + "a number too long to read"};
 }
 
+void write_value(Writer& writer, const Value& value) {
+  if (const bool* boolean = value.as_bool()) {
+    writer.boolean(*boolean);
+  } else if (const int64_t* integer = value.as_int64()) {
+    writer.int64(*integer);
+  } else if (const double* number = value.as_double()) {
+    writer.number(*number);
+  } else if (const std::string* text = value.as_string()) {
+    writer.string(*text);
+  } else if (const Value::Array* array = value.as_array()) {
+    writer.begin_array();
+    for (const Value& item : *array) write_value(writer, item);
+    writer.end_array();
+  } else if (const Value::Object* object = value.as_object()) {
+    writer.begin_object();
+    for (const auto& [key, member] : *object) write_value(writer.key(key), member);
+    writer.end_object();
+  } else {
+    writer.null();
+  }
+}
+
 }  // namespace posthaste::json

@@ -13,6 +13,7 @@
 
 #include "core/limits.h"
 #include "core/result.h"
+#include "json/writer.h"
 
 namespace posthaste::json {
 
@@ -66,5 +67,9 @@ struct ValueLimits {
 // refuses (BadJson) numbers whose digits or exponent alone go beyond a double, such as 0e400. But
 // for TooLarge, the message begins with "line L, column C: ", columns counted in bytes from 1.
 core::Result<Value> parse_value(std::string_view text, const ValueLimits& limits = {});
+
+// Appends the value as the writer's next one. Numbers that are no integers may get another
+// spelling.
+void write_value(Writer& writer, const Value& value);
 
 }  // namespace posthaste::json

@@ -172,7 +172,15 @@ std::string stats_json(const EngineCounters& counters, const EngineGauges& gauge
   write_requests(writer, counters, gauges);
   write_memory(writer, counters, gauges);
   write_spool(writer, gauges.spool);
-  writer.key("webhooks").begin_array();
+  writer.raw("webhooks", webhook_stats_json(webhooks, gauges.spool.has_value()));
+  writer.end_object();
+  return out;
+}
+
+std::string webhook_stats_json(const std::vector<WebhookStats>& webhooks, bool has_spool) {
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_array();
   for (const WebhookStats& webhook : webhooks) {
     writer.begin_object();
     writer.string("id", webhook.id);
@@ -180,10 +188,10 @@ std::string stats_json(const EngineCounters& counters, const EngineGauges& gauge
     writer.string("state", webhook.state);
     write_webhook_results(writer, *webhook.counters);
     write_webhook_gauges(writer, *webhook.counters);
-    if (gauges.spool) write_webhook_spool(writer, *webhook.counters);
+    if (has_spool) write_webhook_spool(writer, *webhook.counters);
     writer.end_object();
   }
-  writer.end_array().end_object();
+  writer.end_array();
   return out;
 }
 

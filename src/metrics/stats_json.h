@@ -56,5 +56,7 @@ std::optional<core::Duration> spool_outage_covered(const WebhookCounters& counte
 // meanwhile.
 std::string stats_json(const EngineCounters& counters, const EngineGauges& gauges,
                        const std::vector<WebhookStats>& webhooks);
+// Its member `webhooks` alone.
+std::string webhook_stats_json(const std::vector<WebhookStats>& webhooks, bool has_spool);
 
 }  // namespace posthaste::metrics

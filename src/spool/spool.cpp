@@ -209,6 +209,8 @@ Spool::Spool(journal::FileSystem& file_system, const SpoolOptions& options,
     : file_system_(file_system),
       options_(options),
       access_(access),
+      // Whoever may write events must not give himself a key.
+      api_key_file_(file_system, options.directory, journal::FileAccess()),
       ballast_(file_system, options.directory, access),
       max_bytes_(options.max_bytes) {}
 

@@ -22,6 +22,7 @@
 #include "journal/directory_lock.h"
 #include "journal/file_system.h"
 #include "journal/journal.h"
+#include "spool/api_key_file.h"
 #include "spool/ballast.h"
 #include "spool/producer_intake.h"
 #include "spool/store.h"
@@ -75,6 +76,7 @@ class Spool {
   ~Spool();
 
   DurableStore& store();
+  ApiKeyFile& api_key_file() { return api_key_file_; }
   const RecoveredState& recovered() const { return recovered_; }
 
   // Gives every event type its number on disk. Before append and next_recovered. The catalogue
@@ -164,6 +166,7 @@ class Spool {
   const core::EventCatalogue* catalogue_ = nullptr;
   std::set<std::string, std::less<>> unknown_types_;  // that were remarked
   bool is_journal_synced_ = true;
+  ApiKeyFile api_key_file_;
   Ballast ballast_;
   RecoveredState recovered_;
   std::optional<journal::RecoveryReader> recovery_;

@@ -13,7 +13,7 @@ import header
 
 SONAME = "libposthaste.so.0"
 # What the library may need at run time (design section 1, promise 5).
-NEEDED = {"libcurl.so.4", "libcrypto.so.3", "libsqlite3.so.0", "libz.so.1", "libzstd.so.1", "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6",
+NEEDED = {"libcurl.so.4", "libcrypto.so.3", "libsqlite3.so.0", "libz.so.1", "libzstd.so.1", "libdate-tz.so.3", "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6",
           "libpthread.so.0", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
 # References that mean a destructor at exit or thread end, or the streams' static initialiser. `atexit` itself is
 # permitted once: start registers its one handler with it.

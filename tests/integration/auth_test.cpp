@@ -228,13 +228,29 @@ TEST_CASE("A token URL is under the address policy too", "[auth]") {
   CHECK(receiver.log().connections().empty());
 }
 
-TEST_CASE("The address policy is the operator's, not a webhook's", "[auth]") {
+TEST_CASE("The lists of the address policy are the operator's, not a webhook's", "[auth]") {
   const Host host;
   const WebhookHandle webhook = host.webhook("http://127.0.0.1/");
-  for (const char* key : {"address.policy", "address.allow", "address.deny", "address.ports"}) {
+  for (const char* key : {"address.allow", "address.deny", "address.ports"}) {
     CHECK(posthaste_webhook_set(webhook.get(), key, nullptr, host.error()) ==
           POSTHASTE_E_UNKNOWN_KEY);
   }
+}
+
+TEST_CASE("A webhook's own address policy can be stricter than the engine's, never laxer",
+          "[auth]") {
+  Receiver receiver;
+  Host lax(quick());
+  lax.start();
+  CHECK(create(lax, receiver.url("/"), {}) == POSTHASTE_OK);
+  CHECK(create(lax, receiver.url("/"), {{"address.policy", "public"}}) ==
+        POSTHASTE_E_VERIFY_FAILED);
+  CHECK(std::string(posthaste_error_network_name(lax.error())) == "EACCES");
+  Host strict(quick({{"address.policy", "public"}}));
+  strict.start();
+  CHECK(create(strict, receiver.url("/"), {{"address.policy", "any"}}) ==
+        POSTHASTE_E_VERIFY_FAILED);
+  CHECK(std::string(posthaste_error_network_name(strict.error())) == "EACCES");
 }
 
 TEST_CASE("tls.verify=off is told in the log whenever a webhook comes with it", "[auth]") {

@@ -153,7 +153,8 @@ Result<> SimHost::set(std::string_view key, std::optional<std::string_view> valu
 
 bool SimHost::verify(const std::string& id, engine::Done done) {
   const core::WebhookPtr webhook = registry_.find(id);
-  return webhook && post(engine::VerifyControl{webhook, std::move(done)});
+  return webhook &&
+         post(engine::VerifyControl{webhook, std::string(engine::kPing), std::move(done)});
 }
 
 bool SimHost::flush(engine::Done done) {

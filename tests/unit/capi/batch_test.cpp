@@ -55,7 +55,7 @@ EngineHandle engine_with_history() {
   parts.clock = std::move(clock);
   parts.store = std::move(store);
   EngineHandle engine(new posthaste_engine{
-      std::make_unique<posthaste::engine::Engine>(settings, std::move(parts))});
+      std::make_unique<posthaste::engine::Engine>(settings, std::move(parts)), nullptr});
   REQUIRE(posthaste_put(engine.get(), "hook", make_webhook().get(), nullptr) == POSTHASTE_OK);
   return engine;
 }

@@ -6,7 +6,7 @@ using posthaste::core::ErrorCode;
 using posthaste::engine::DropReason;
 using posthaste::engine::Report;
 using posthaste::engine::ReportKind;
-using posthaste::engine::VerifyFailure;
+using posthaste::engine::VerifyAnswer;
 using posthaste::transport::Phase;
 using posthaste::transport::Reached;
 
@@ -40,7 +40,7 @@ Report retrying_report() {
 }
 
 Report failed_ticket() {
-  auto failure = std::make_shared<VerifyFailure>();
+  auto failure = std::make_shared<VerifyAnswer>();
   failure->phase = Phase::Http;
   failure->status = 503;
   failure->headers = {{"Content-Type", "text/plain"}, {"Retry-After", "5"}};
@@ -49,7 +49,7 @@ Report failed_ticket() {
   report.kind = ReportKind::Ticket;
   report.ticket = 9;
   report.outcome.error = {ErrorCode::VerifyFailed, "the target answered 503", "target"};
-  report.outcome.verify_failure = failure;
+  report.outcome.verify_answer = failure;
   return report;
 }
 

@@ -50,6 +50,12 @@ std::vector<std::string> samples(const Property& of) {
         texts.insert(texts.end(), {"10.0.0.0/8, ::1", "fd00::/8"});
       } else if (of.key == "address.ports") {
         texts.insert(texts.end(), {"443", "80,8000-8999"});
+      } else if (of.key == "subaccount") {
+        texts.insert(texts.end(), {"all", "0", "2147483647"});
+      } else if (of.key == "subaccount.except") {
+        texts.insert(texts.end(), {"7", "1,2,3"});
+      } else if (of.key == "api.base_url") {
+        texts.emplace_back("https://mail.example.com:8443/events");
       } else if (of.key == "oauth2.parameters") {
         texts.emplace_back("a=1&b=%20");
       } else {
@@ -209,6 +215,12 @@ TEST_CASE("The defaults are those of the design", "[config][property_table]") {
       {"oauth2.parameters", ""},
       {"oauth2.body", "form"},
       {"address.policy", "any"},
+      {"subaccount", "all"},
+      {"subaccount.except", ""},
+      {"api.secrets", "masked"},
+      {"api.links", "absolute"},
+      {"api.base_url", ""},
+      {"api.subaccount_address_policy", "public"},
       {"address.allow", ""},
       {"address.deny", ""},
       {"address.ports", ""},

@@ -13,7 +13,7 @@ TEST_CASE("The REST shape sets the keys it holds", "[config][webhook_json]") {
   const auto spec = spec_from_json(
       R"({"name":"Example","target":"http://client.example.com/hook","auth_token":"5ebe","events":)"
       R"(["injection","click"],"custom_headers":{"x-api-key":"abcd","X-N":12,"X-F":1.5},)"
-      R"("active":false,"exception_subaccounts":[123],"links":null})");
+      R"("active":false,"links":null})");
   REQUIRE(spec);
   CHECK(spec->name == "Example");
   CHECK(spec->target == "http://client.example.com/hook");
@@ -289,5 +289,55 @@ TEST_CASE("Damaged JSON is taken or refused and never half taken", "[config][web
     }
     const auto file = parse_webhooks_file("[" + text + "]");
     REQUIRE((file.ok() || file.code() == ErrorCode::BadFile));
+  }
+}
+
+TEST_CASE("Subaccounts are numbers in and texts out, -1 for all", "[config][webhook_json]") {
+  const auto spec = spec_from_json(R"({"subaccount_id":-1,"exception_subaccounts":[123,"7"]})");
+  REQUIRE(spec);
+  CHECK(get_webhook_key(*spec, "subaccount") == "all");
+  CHECK(get_webhook_key(*spec, "subaccount.except") == "123,7");
+  CHECK(webhook_json(*spec) == R"({"subaccount_id":-1,"exception_subaccounts":["123","7"]})");
+  CHECK(webhook_json(*spec_from_json(R"({"subaccount_id":5,"exception_subaccounts":[]})")) ==
+        R"({"subaccount_id":5,"exception_subaccounts":[]})");
+}
+
+TEST_CASE("Settings are keys of webhooks, null going back to the engine's value",
+          "[config][webhook_json]") {
+  const auto spec = spec_from_json(
+      R"({"settings":{"batch.max_events":500,"compression":"gzip","dead_letter":true,)"
+      R"("retry.max_age":null}})");
+  REQUIRE(spec);
+  CHECK(get_webhook_key(*spec, "batch.max_events") == "500");
+  CHECK(get_webhook_key(*spec, "compression") == "gzip");
+  CHECK(spec->overrides.at("retry.max_age") == std::nullopt);
+  CHECK(webhook_json(*spec) ==
+        R"({"settings":{"batch.max_events":"500","compression":"gzip","dead_letter":"on"}})");
+}
+
+TEST_CASE("Subaccounts and settings that cannot be taken name the field",
+          "[config][webhook_json]") {
+  struct Case {
+    const char* json;
+    const char* message;
+  };
+  for (const Case& of : {
+           Case{R"({"subaccount_id":"x"})", "subaccount_id is a string, not a number"},
+           Case{R"({"subaccount_id":-2})", "subaccount_id: -2 is not in -1..2147483647"},
+           Case{R"({"exception_subaccounts":[1,"x"]})",
+                "exception_subaccounts[1] is not the number of a subaccount"},
+           Case{R"({"exception_subaccounts":[1,1]})",
+                "exception_subaccounts must name at most 10 subaccounts, none twice"},
+           Case{R"({"settings":[]})", "settings is an array, not an object"},
+           Case{R"({"settings":{"spool.dir":"/x"}})",
+                "settings: \"spool.dir\" is no key of a webhook"},
+           Case{R"({"settings":{"nope":"1"}})", "settings: \"nope\" is no key of a webhook"},
+           Case{R"({"settings":{"compression":[]}})",
+                "settings.compression is an array, not a string"},
+       }) {
+    CAPTURE(of.json);
+    const auto spec = spec_from_json(of.json);
+    REQUIRE_FALSE(spec);
+    CHECK(spec.error().message == of.message);
   }
 }

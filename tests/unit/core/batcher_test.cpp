@@ -36,10 +36,10 @@ struct Harness {
   Batcher batcher;
   std::deque<Subscriber> subscribers;
 
-  Subscriber& add(const TypeSet& wanted) {
+  Subscriber& add(const TypeSet& wanted, const SubaccountFilter& subaccounts = {}) {
     Subscriber& subscriber = subscribers.emplace_back();
     subscriber.settings = &settings;
-    batcher.subscribe(subscriber, wanted);
+    batcher.subscribe(subscriber, wanted, subaccounts);
     return subscriber;
   }
   FakeBlock& block() { return blocks.emplace_back(blocks.size() + 1, 30'000, 1 << 18); }
@@ -384,4 +384,44 @@ TEST_CASE("Batches are sealed to what their endpoint was seen to take", "[core][
   for (const Sealed& sealed : harness.batcher.take_sealed()) {
     CHECK(sealed.body.size_bytes() <= 80);
   }
+}
+
+TEST_CASE("A subscriber gets the events of the subaccounts that its filter takes",
+          "[core][batcher]") {
+  Harness harness;
+  Subscriber& all = harness.add(types({0}));
+  Subscriber& primary = harness.add(types({0}), parse_subaccounts("0", ""));
+  Subscriber& seven = harness.add(types({0}), parse_subaccounts("7", ""));
+  Subscriber& but_seven = harness.add(types({0}), parse_subaccounts("all", "7"));
+  FakeBlock& block = harness.block();
+  for (const char* id : {"", "7", "8", "7"}) {
+    block.add(0, std::string(R"({"msys":{"message_event":{"subaccount_id":")") + id + R"("}}},)",
+              kNow);
+  }
+  harness.batcher.route(block, block.all());
+  CHECK(all.open.events_count() == 4);
+  CHECK(primary.open.events_count() == 1);
+  CHECK(seven.open.events_count() == 2);
+  CHECK(but_seven.open.events_count() == 2);
+  CHECK(text_of(seven.open).find("\"8\"") == std::string::npos);
+}
+
+TEST_CASE("An event whose subaccount nobody takes is unwanted", "[core][batcher]") {
+  Harness harness;
+  harness.add(types({0}), parse_subaccounts("7", ""));
+  FakeBlock& block = harness.block();
+  block.add(0, R"({"msys":{"message_event":{"subaccount_id":"8"}}},)", kNow);
+  block.add(0, R"({"msys":{"message_event":{"subaccount_id":"7"}}},)", kNow);
+  harness.batcher.route(block, block.all());
+  CHECK(harness.batcher.unwanted_count() == 1);
+}
+
+TEST_CASE("Equal types with unequal subaccounts are two route classes, equal ones are one",
+          "[core][batcher]") {
+  Harness harness;
+  const Subscriber& one = harness.add(types({0}), parse_subaccounts("7", ""));
+  const Subscriber& same = harness.add(types({0}), parse_subaccounts("7", ""));
+  const Subscriber& other = harness.add(types({0}), parse_subaccounts("8", ""));
+  CHECK(one.route_class == same.route_class);
+  CHECK(one.route_class != other.route_class);
 }

@@ -286,9 +286,9 @@ TEST_CASE("Verification passes with exactly 200", "[engine][delivery]") {
       continue;
     }
     CHECK(outcome.error.code == core::ErrorCode::VerifyFailed);
-    REQUIRE(outcome.verify_failure);
-    CHECK(outcome.verify_failure->phase == transport::Phase::Http);
-    CHECK(outcome.verify_failure->status == code);
+    REQUIRE(outcome.verify_answer);
+    CHECK(outcome.verify_answer->phase == transport::Phase::Http);
+    CHECK(outcome.verify_answer->status == code);
     CHECK(outcome.error.message.starts_with("POST to webhook target URL failed with "));
   }
 }
@@ -313,9 +313,9 @@ TEST_CASE("A failed verification tells the phase and the name of the network err
   engine::Outcome outcome;
   fixture.engine.verify("w", [&](engine::Outcome given) { outcome = std::move(given); });
   fixture.step();
-  REQUIRE(outcome.verify_failure);
-  CHECK(outcome.verify_failure->phase == transport::Phase::Connect);
-  CHECK(outcome.verify_failure->network_name == "ECONNREFUSED");
+  REQUIRE(outcome.verify_answer);
+  CHECK(outcome.verify_answer->phase == transport::Phase::Connect);
+  CHECK(outcome.verify_answer->network_name == "ECONNREFUSED");
   CHECK(outcome.error.message.find("error code ECONNREFUSED") != std::string::npos);
 }
 

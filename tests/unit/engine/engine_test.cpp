@@ -253,8 +253,8 @@ TEST_CASE("Create verifies first, and a failure creates nothing", "[engine]") {
     harness.network->answer(kTarget, status);
     const Outcome outcome = harness.engine.create(spec_of(), kPatience);
     CHECK(outcome.error.code == ErrorCode::VerifyFailed);
-    REQUIRE(outcome.verify_failure);
-    CHECK(outcome.verify_failure->status == status);
+    REQUIRE(outcome.verify_answer);
+    CHECK(outcome.verify_answer->status == status);
     CHECK(harness.ids().empty());
   }
   harness.network->answer(kTarget, 200);

@@ -1,0 +1,200 @@
+// Batches: status of the last 24 hours (spec/momentum.md, section 7.7), and beyond the original all
+// attempts and the dead letters of durable mode.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "api/batch_shape.h"
+#include "api/call.h"
+#include "json/value.h"
+
+namespace posthaste::api {
+namespace {
+
+using core::ErrorCode;
+
+constexpr size_t kStatusLimitDefault = 1000;
+constexpr size_t kLettersLimitMax = 1000;
+// Records of a dead letter that are shown.
+constexpr uint64_t kRecordsShown = 100;
+constexpr std::string_view kFilterKeys[] = {"webhook_id", "batch_id", "from_ms", "before_ms",
+                                            "status"};
+
+// Memory mode has no dead letters, which is the operator's choice and no fault of the request.
+HttpAnswer spool_error(const core::Error& error) {
+  if (error.code != ErrorCode::State || error.key != "spool.dir") return engine_error(error);
+  return error_answer({.status = 409,
+                       .message = "resource conflict",
+                       .description = error.message,
+                       .code = "1602"});
+}
+
+void show_status(Call& call, spool::StatusFilter filter) {
+  const auto limit = count_parameter(call, "limit");
+  if (!limit) return call.reply(bad_parameter(limit.error().message));
+  if (auto found = find_visible(call, call.id); !found) {
+    return call.reply(engine_error(found.error()));
+  }
+  const auto attempts =
+      call.engine.batch_status(call.id, limit->value_or(kStatusLimitDefault), filter);
+  call.reply(attempts ? results_answer(status_json(*attempts)) : engine_error(attempts.error()));
+}
+
+// Whether the call may touch a dead letter of that webhook. Those of removed webhooks belong to
+// whoever sees everything.
+bool may_see(const Call& call, const std::string& webhook_id) {
+  if (!call.scope) return true;
+  const auto found = call.engine.find(webhook_id);
+  return found && is_visible(call, *found->webhook);
+}
+
+core::Result<spool::DeadLetter> find_letter(const Call& call) {
+  auto letter = call.engine.find_dead_letter(call.id);
+  if (letter && !may_see(call, letter->webhook_id)) {
+    return {ErrorCode::NotFound, "no dead letter with this id", "batch_id"};
+  }
+  return letter;
+}
+
+spool::DeadLetterFilter only(const std::string& batch_id) {
+  spool::DeadLetterFilter filter;
+  filter.batch_id = batch_id;
+  return filter;
+}
+
+std::string replayed_json(uint64_t count, std::optional<uint64_t> after) {
+  std::string text;
+  json::Writer writer(text);
+  writer.begin_object().uint64("replayed", count).key("after");
+  if (after) {
+    writer.uint64(*after);
+  } else {
+    writer.null();
+  }
+  writer.end_object();
+  return text;
+}
+
+void replay(Call& call, const spool::DeadLetterFilter& filter, uint64_t after) {
+  const auto sums = std::make_shared<spool::Sums>();
+  // A page whose last one is known before it is done.
+  const auto last = std::make_shared<uint64_t>(after);
+  const auto has_page = call.engine.begin_replay(
+      filter, *last, sums, [reply = call.reply, sums, last](const engine::Outcome& outcome) {
+        reply(outcome.error.code == ErrorCode::Ok
+                  ? results_answer(replayed_json(sums->batches_count, *last))
+                  : engine_error(outcome.error));
+      });
+  if (!has_page) return call.reply(spool_error(has_page.error()));
+  if (!*has_page) call.reply(results_answer(replayed_json(0, std::nullopt)));
+}
+
+// The filter that a body's members make, texts or numbers; nothing when the reply is given.
+std::optional<spool::DeadLetterFilter> filter_of(Call& call, const json::Value& body) {
+  spool::DeadLetterFilter filter;
+  for (const std::string_view key : kFilterKeys) {
+    const json::Value* member = body.find(key);
+    if (member == nullptr) continue;
+    const std::string text = member->as_int64() != nullptr    ? std::to_string(*member->as_int64())
+                             : member->as_string() != nullptr ? *member->as_string()
+                                                              : std::string();
+    if (auto set = set_filter_key(filter, key, text); !set) {
+      call.reply(engine_error(set.error()));
+      return std::nullopt;
+    }
+  }
+  return filter;
+}
+
+}  // namespace
+
+void show_batch_status(Call& call) {
+  show_status(call, spool::StatusFilter::FailedOnly);
+}
+
+void show_attempts(Call& call) {
+  show_status(call, spool::StatusFilter::All);
+}
+
+void list_dead_letters(Call& call) {
+  spool::DeadLetterFilter filter;
+  for (const std::string_view key : kFilterKeys) {
+    const auto value = call.target.parameter(key);
+    if (!value) continue;
+    if (auto set = set_filter_key(filter, key, *value); !set) {
+      return call.reply(bad_parameter(set.error().message));
+    }
+  }
+  const auto after = count_parameter(call, "after");
+  const auto limit = count_parameter(call, "limit");
+  if (!after) return call.reply(bad_parameter(after.error().message));
+  if (!limit) return call.reply(bad_parameter(limit.error().message));
+  const size_t limit_max = std::min<size_t>(limit->value_or(kLettersLimitMax), kLettersLimitMax);
+  const auto letters = call.engine.list_dead_letters(filter, after->value_or(0), limit_max);
+  if (!letters) return call.reply(spool_error(letters.error()));
+  std::string text;
+  json::Writer writer(text);
+  writer.begin_array();
+  for (const spool::DeadLetter& letter : *letters) {
+    if (may_see(call, letter.webhook_id)) write_batch(writer, letter);
+  }
+  writer.end_array();
+  call.reply(results_answer(text));
+}
+
+void show_dead_letter(Call& call) {
+  const auto letter = find_letter(call);
+  if (!letter) return call.reply(spool_error(letter.error()));
+  std::string shape;
+  json::Writer shape_writer(shape);
+  write_batch(shape_writer, *letter);
+  std::string records;
+  uint64_t count = 0;
+  const auto exported = call.engine.export_events(call.id, [&](std::string_view lines) {
+    while (!lines.empty() && count < kRecordsShown) {
+      const size_t end = lines.find('\n');
+      records += lines.substr(0, end);
+      if (end == std::string_view::npos) return true;
+      lines.remove_prefix(end + 1);
+      if (++count < kRecordsShown) records.push_back(',');
+    }
+    return count < kRecordsShown;
+  });
+  // Having enough is no error.
+  if (!exported && exported.code() != ErrorCode::System) {
+    return call.reply(engine_error(exported.error()));
+  }
+  if (records.ends_with(',')) records.pop_back();
+  shape.pop_back();
+  call.reply(results_answer(fmt::format(R"({},"records":[{}]}})", shape, records)));
+}
+
+void replay_dead_letter(Call& call) {
+  if (auto letter = find_letter(call); !letter) return call.reply(spool_error(letter.error()));
+  replay(call, only(call.id), 0);
+}
+
+void replay_dead_letters(Call& call) {
+  const Body body = parse_body(call);
+  if (!body.value) return call.reply(body.refusal);
+  const auto filter = filter_of(call, *body.value);
+  if (!filter) return;
+  if (call.scope && (!filter->webhook_id || !may_see(call, *filter->webhook_id))) {
+    return call.reply(error_answer(not_found()));
+  }
+  const json::Value* after = body.value->find("after");
+  const int64_t* number = after == nullptr ? nullptr : after->as_int64();
+  replay(call, *filter,
+         number == nullptr ? 0 : static_cast<uint64_t>(std::max<int64_t>(*number, 0)));
+}
+
+void remove_dead_letter(Call& call) {
+  if (auto letter = find_letter(call); !letter) return call.reply(spool_error(letter.error()));
+  const auto begun = call.engine.begin_remove_dead_letters(
+      only(call.id), [reply = call.reply](const engine::Outcome& outcome) {
+        reply(outcome.error.code == ErrorCode::Ok ? empty_answer() : engine_error(outcome.error));
+      });
+  if (!begun) call.reply(spool_error(begun.error()));
+}
+
+}  // namespace posthaste::api
