@@ -46,6 +46,8 @@ int32_t sync(Host& host) {
 }
 
 // Runs a host in a process of its own, which ends by SIGKILL behind `body`, the engine running.
+// Tests that use it have the tag [unsanitized]: in the child of a process with threads the
+// sanitizers' own locks may be held for ever.
 void run_and_kill(const Settings& settings, const std::function<void(Host&)>& body) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
@@ -100,7 +102,8 @@ bool wait_until(const std::function<bool()>& condition, std::chrono::seconds lim
 
 }  // namespace
 
-TEST_CASE("Everything before a returned sync survives kill -9", "[integration][durable]") {
+TEST_CASE("Everything before a returned sync survives kill -9",
+          "[integration][durable][unsanitized]") {
   const char* const level = GENERATE("full", "normal");
   TemporaryDirectory directory;
   Receiver receiver;
@@ -118,7 +121,7 @@ TEST_CASE("Everything before a returned sync survives kill -9", "[integration][d
 }
 
 TEST_CASE("A batch that was attempted comes again after a kill with the same id and bytes",
-          "[integration][durable]") {
+          "[integration][durable][unsanitized]") {
   TemporaryDirectory directory;
   Receiver receiver;
   receiver.answer_with(503);
@@ -229,7 +232,7 @@ TEST_CASE("Edits, pauses and removals survive a restart", "[integration][durable
 }
 
 TEST_CASE("A change that leaves the open batch open loses none of its events over a kill",
-          "[integration][durable]") {
+          "[integration][durable][unsanitized]") {
   TemporaryDirectory directory;
   Receiver receiver;
   run_and_kill(durable(directory, {{"batch.max_age", "1h"}}), [&](Host& host) {
@@ -247,7 +250,7 @@ TEST_CASE("A change that leaves the open batch open loses none of its events ove
 }
 
 TEST_CASE("What a paused webhook had when it was removed is delivered after a kill",
-          "[integration][durable]") {
+          "[integration][durable][unsanitized]") {
   TemporaryDirectory directory;
   Receiver receiver;
   receiver.answer_with(503);
@@ -443,7 +446,8 @@ TEST_CASE("A sync by ticket ends in a report", "[integration][durable]") {
   CHECK(posthaste_report_code(report.get()) == POSTHASTE_OK);
 }
 
-TEST_CASE("A type that the host defined is known after a restart", "[integration][durable]") {
+TEST_CASE("A type that the host defined is known after a restart",
+          "[integration][durable][unsanitized]") {
   TemporaryDirectory directory;
   Receiver receiver;
   run_and_kill(durable(directory, {{"batch.max_age", "1h"}}), [&](Host& host) {

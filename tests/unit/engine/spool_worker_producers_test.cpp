@@ -126,8 +126,9 @@ TEST_CASE("With a watch an idle spool thread learns of a producer before it woul
   CHECK_FALSE(rig.reports.poll(0s));
 }
 
+// UndefinedBehaviorSanitizer looks at objects through a pipe, which takes descriptors.
 TEST_CASE("Without descriptors for a watch the spool thread says so once and goes on looking",
-          "[engine][spool_worker]") {
+          "[engine][spool_worker][unsanitized]") {
   const platform::SystemClock clock;
   Rig rig(clock);
   // The file is open before descriptors are scarce.
