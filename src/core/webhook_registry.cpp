@@ -30,7 +30,10 @@ RegistryChange WebhookRegistry::put(Webhook draft, WallTime wall_now) {
 
 RegistryChange WebhookRegistry::create(Webhook draft, Instant now, WallTime wall_now) {
   draft.created = wall_now;
-  draft.activates_at = now + draft.settings.activation_delay;
+  // Without a delay its place among the events decides: those that follow may bear a time before
+  // `now`, since they are stamped by a clock that lags.
+  const bool waits = draft.settings.activation_delay > Duration::zero();
+  draft.activates_at = waits ? now + draft.settings.activation_delay : Instant::min();
   return add(std::move(draft));
 }
 
