@@ -218,7 +218,11 @@ void Delivery::settle_verification(Verification& verification,
   answer.is_of_token = verification.is_token_missing;
   answer.status = answer.is_of_token ? verification.token_status : completion.status;
   answer.phase = answer.status != 0 ? transport::Phase::Http : completion.phase;
-  if (answer.status == 0) answer.network_name = completion.network_name;
+  if (answer.status == 0) {
+    answer.network_name = answer.is_of_token && !verification.token_network_name.empty()
+                              ? verification.token_network_name
+                              : completion.network_name;
+  }
   answer.headers = completion.response_headers;
   answer.body = completion.response_body;
   Outcome outcome;

@@ -159,6 +159,7 @@ void Delivery::settle_token(TokenFetch& fetch, const transport::Completion& comp
     if (const auto place = verifications_.find(id); place != verifications_.end()) {
       place->second->is_token_missing = true;
       place->second->token_status = completion.status;
+      place->second->token_network_name = completion.network_name;
     }
     settle(failure);
   }

@@ -166,6 +166,7 @@ struct Delivery::Verification final : Outgoing {
   std::shared_ptr<VerifyAnswer> answer;  // filled as far as the request is known
   bool is_token_missing = false;         // it was never sent
   int32_t token_status = 0;              // of the answer to the token request; 0: there was none
+  std::string token_network_name;        // why there was none
 
   std::string_view body() const { return coded ? std::string_view(*coded) : json; }
   uint64_t size_bytes() const override { return body().size(); }
