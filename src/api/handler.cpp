@@ -48,6 +48,7 @@ constexpr RouteRow kRoutes[] = {
     {"GET", "api/v1/keys", Needs::View, list_keys},
     {"POST", "api/v1/keys", Needs::Modify, create_key},
     {"DELETE", "api/v1/keys/{id}", Needs::Modify, revoke_key},
+    {"GET", "api/v1/openapi.json", Needs::Nothing, show_openapi},
     {"GET", "metrics", Needs::View, show_metrics},
     {"GET", "health", Needs::Nothing, show_health},
 };

@@ -1,6 +1,7 @@
 // The engine itself: statistics, health, settings, the description of this API, and its keys.
 #include "api/call.h"
 #include "api/key_shape.h"
+#include "api/openapi.h"
 #include "config/conf.h"
 #include "config/property_table.h"
 #include "core/subaccount.h"
@@ -99,6 +100,10 @@ void show_settings(Call& call) {
     text += *described;
   }
   call.reply(results_answer(text + "]"));
+}
+
+void show_openapi(Call& call) {
+  call.reply(json_answer(200, std::string(openapi_document())));
 }
 
 void list_keys(Call& call) {
