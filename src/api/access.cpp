@@ -38,13 +38,14 @@ bool FailureBrake::fail(std::string_view peer, core::Instant now) {
 
 Access identify(const HttpRequest& request, engine::Engine& engine, FailureBrake& brake) {
   Access access;
-  access.identity = request.identity;
-  if (access.identity) return access;
+  // An engine that does not run has no keys, and answers nobody.
   const auto keys = engine.api_keys();
   if (!keys) {
     access.refusal = engine_error(keys.error());
     return access;
   }
+  access.identity = request.identity;
+  if (access.identity) return access;
   const std::string key = api_key_of(request);
   if (const auto found = key.empty() ? std::nullopt : (*keys)->find(key)) {
     access.identity = Identity{found->may_modify, found->subaccount};

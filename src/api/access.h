@@ -33,8 +33,8 @@ class FailureBrake {
   std::unordered_map<std::string, Failures> failures_;
 };
 
-// The identity behind a request's key, or the answer that refuses it: 401, or 429 when its address
-// has failed too often.
+// The identity behind a request's key, or the answer that refuses it: 401, 429 when its address has
+// failed too often, 503 when the engine does not run.
 struct Access {
   std::optional<Identity> identity;
   HttpAnswer refusal;

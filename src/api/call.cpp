@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "config/value_text.h"
 #include "json/value.h"
 
@@ -11,6 +13,19 @@ namespace {
 using core::ErrorCode;
 
 constexpr uint64_t kCountMax = 1'000'000;
+constexpr size_t kHostSizeMax = 300;
+
+// Whether a Host header may become part of a link: names, addresses and a port. Whoever forwards
+// requests may let others through.
+bool is_host(std::string_view text) {
+  static constexpr std::string_view kOther = ".-_:[]";
+  const auto is_allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           kOther.find(c) != std::string_view::npos;
+  };
+  return !text.empty() && text.size() <= kHostSizeMax &&
+         std::all_of(text.begin(), text.end(), is_allowed);
+}
 
 }  // namespace
 
@@ -18,7 +33,7 @@ std::string Call::link_base() const {
   if (settings.api_links == core::LinkForm::Path) return {};
   if (!settings.api_base_url.empty()) return settings.api_base_url;
   const auto host = request.header("Host");
-  return host ? fmt::format("{}://{}", request.scheme, *host) : std::string();
+  return host && is_host(*host) ? fmt::format("{}://{}", request.scheme, *host) : std::string();
 }
 
 bool is_visible(const Call& call, const core::Webhook& webhook) {
@@ -42,6 +57,14 @@ core::Result<std::optional<uint64_t>> count_parameter(const Call& call, std::str
             std::string(name)};
   }
   return std::optional<uint64_t>(*number);
+}
+
+core::Result<uint64_t> after_parameter(const Call& call) {
+  const auto text = call.target.parameter("after");
+  if (!text) return uint64_t{0};
+  const auto number = config::parse_count(*text);
+  if (!number) return {ErrorCode::BadValue, "after must be a sequence", "after"};
+  return *number;
 }
 
 Body parse_body(const Call& call) {

@@ -32,7 +32,7 @@ struct Call {
   Reply reply;
   engine::Claim claim;
 
-  // What links begin with: "" or scheme and host.
+  // What links begin with: scheme and host, or "" when they are paths, also for want of a host.
   std::string link_base() const;
   bool has_details() const { return target.parameter("detail") == "true"; }
 };
@@ -69,6 +69,7 @@ void show_stats(Call& call);
 void show_metrics(Call& call);
 void show_health(Call& call);
 void show_settings(Call& call);
+void show_openapi(Call& call);
 void list_keys(Call& call);
 void create_key(Call& call);
 void revoke_key(Call& call);
@@ -80,7 +81,10 @@ bool is_visible(const Call& call, const core::Webhook& webhook);
 // A parameter that counts, 1 to 1,000,000; nothing when it is not given; BadValue.
 core::Result<std::optional<uint64_t>> count_parameter(const Call& call, std::string_view name);
 
-// The body as a JSON object or array; the answer that refuses it.
+// The parameter `after`: the sequence that a page begins behind, 0 when it is not given; BadValue.
+core::Result<uint64_t> after_parameter(const Call& call);
+
+// The body as a JSON value; the answer that refuses it.
 struct Body {
   std::optional<json::Value> value;
   HttpAnswer refusal;

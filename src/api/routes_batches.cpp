@@ -106,6 +106,16 @@ std::optional<spool::DeadLetterFilter> filter_of(Call& call, const json::Value& 
   return filter;
 }
 
+// Where a replay goes on, from the body's `after`; nothing when the reply is given.
+std::optional<uint64_t> after_of(Call& call, const json::Value& body) {
+  const json::Value* after = body.find("after");
+  if (after == nullptr || after->is_null()) return 0;
+  const int64_t* number = after->as_int64();
+  if (number != nullptr && *number >= 0) return static_cast<uint64_t>(*number);
+  call.reply(bad_field("'after' must be a sequence or null"));
+  return std::nullopt;
+}
+
 }  // namespace
 
 void show_batch_status(Call& call) {
@@ -125,12 +135,12 @@ void list_dead_letters(Call& call) {
       return call.reply(bad_parameter(set.error().message));
     }
   }
-  const auto after = count_parameter(call, "after");
+  const auto after = after_parameter(call);
   const auto limit = count_parameter(call, "limit");
   if (!after) return call.reply(bad_parameter(after.error().message));
   if (!limit) return call.reply(bad_parameter(limit.error().message));
   const size_t limit_max = std::min<size_t>(limit->value_or(kLettersLimitMax), kLettersLimitMax);
-  const auto letters = call.engine.list_dead_letters(filter, after->value_or(0), limit_max);
+  const auto letters = call.engine.list_dead_letters(filter, *after, limit_max);
   if (!letters) return call.reply(spool_error(letters.error()));
   std::string text;
   json::Writer writer(text);
@@ -175,17 +185,21 @@ void replay_dead_letter(Call& call) {
 }
 
 void replay_dead_letters(Call& call) {
-  const Body body = parse_body(call);
+  Body body{json::Value(json::Value::Object{}), {}};
+  if (!call.request.body.empty()) body = parse_body(call);
   if (!body.value) return call.reply(body.refusal);
+  if (body.value->as_object() == nullptr) {
+    return call.reply(
+        bad_field(fmt::format("the body is {}, not an object", body.value->kind_name())));
+  }
   const auto filter = filter_of(call, *body.value);
   if (!filter) return;
+  const auto after = after_of(call, *body.value);
+  if (!after) return;
   if (call.scope && (!filter->webhook_id || !may_see(call, *filter->webhook_id))) {
     return call.reply(error_answer(not_found()));
   }
-  const json::Value* after = body.value->find("after");
-  const int64_t* number = after == nullptr ? nullptr : after->as_int64();
-  replay(call, *filter,
-         number == nullptr ? 0 : static_cast<uint64_t>(std::max<int64_t>(*number, 0)));
+  replay(call, *filter, *after);
 }
 
 void remove_dead_letter(Call& call) {

@@ -66,7 +66,7 @@ void change_state(Call& call,
 }  // namespace
 
 void create_webhook(Call& call) {
-  Wish wish = read_wish(call, WishKind::Create);
+  Wish wish = read_wish(call, nullptr);
   if (wish.refusal) return call.reply(std::move(*wish.refusal));
   call.engine.begin_create(
       wish.spec,
@@ -108,10 +108,9 @@ void show_webhook(Call& call) {
 }
 
 void update_webhook(Call& call) {
-  if (auto found = find_visible(call, call.id); !found) {
-    return call.reply(engine_error(found.error()));
-  }
-  Wish wish = read_wish(call, WishKind::Update);
+  const auto found = find_visible(call, call.id);
+  if (!found) return call.reply(engine_error(found.error()));
+  Wish wish = read_wish(call, found->webhook.get());
   if (wish.refusal) return call.reply(std::move(*wish.refusal));
   call.engine.begin_update(
       call.id, wish.spec,

@@ -6,6 +6,8 @@
 #include <iterator>
 
 #include "config/conf.h"
+#include "config/property_table.h"
+#include "config/secret.h"
 #include "config/text_rules.h"
 #include "config/value_text.h"
 #include "config/webhook_json.h"
@@ -105,12 +107,32 @@ bool is_owners(std::string_view key) {
          std::find(std::begin(kOwnerKeys), std::end(kOwnerKeys), key) != std::end(kOwnerKeys);
 }
 
-// What a key of one subaccount must not ask for.
-std::optional<HttpAnswer> check_identity(const Call& call, const core::WebhookSpec& spec) {
+// A new webhook has no secret that a mask could stand for.
+std::optional<HttpAnswer> check_masks(const core::WebhookSpec& spec) {
+  std::string_view field;
+  if (spec.auth_token == config::kSecretMask) field = "auth_token";
+  for (const auto& [name, value] : spec.headers) {
+    if (value == config::kSecretMask) field = "custom_headers";
+  }
+  for (const auto& [key, text] : spec.overrides) {
+    const config::Property* property = config::find_property(key);
+    if (property != nullptr && property->is_secret && text == config::kSecretMask) field = key;
+  }
+  if (field.empty()) return std::nullopt;
+  return bad_field(fmt::format("{} is the mask of a secret, and a new webhook has none", field));
+}
+
+// What a key of one subaccount must not ask for. What it sends back as it was shown is no change.
+std::optional<HttpAnswer> check_identity(const Call& call, const core::WebhookSpec& spec,
+                                         const core::Webhook* before) {
   if (!call.identity.subaccount) return std::nullopt;
+  const core::WebhookSpec shown =
+      before == nullptr ? core::WebhookSpec() : shown_spec(call, *before);
   for (const auto& [key, text] : spec.overrides) {
     const bool is_own = key == "subaccount" && text == std::to_string(*call.identity.subaccount);
-    if (is_own || is_owners(key)) continue;
+    const auto known = shown.overrides.find(key);
+    const bool is_same = known != shown.overrides.end() && known->second == text;
+    if (is_own || is_same || is_owners(key)) continue;
     ApiError error = forbidden();
     error.description = fmt::format("{} takes a key that is not bound to a subaccount", key);
     return error_answer(error);
@@ -164,7 +186,8 @@ std::string webhook_reference(const std::string& base, const std::string& id, Li
   return out;
 }
 
-Wish read_wish(const Call& call, WishKind kind) {
+Wish read_wish(const Call& call, const core::Webhook* before) {
+  const bool is_new = before == nullptr;
   Wish wish;
   const Body body = parse_body(call);
   if (!body.value) {
@@ -178,12 +201,12 @@ Wish read_wish(const Call& call, WishKind kind) {
   const bool is_known =
       std::any_of(std::begin(kFields), std::end(kFields),
                   [&](std::string_view f) { return body.value->find(f) != nullptr; });
-  if (kind == WishKind::Update && !is_known) {
+  if (!is_new && !is_known) {
     wish.refusal = error_answer({.status = 400, .message = "no valid fields in body"});
     return wish;
   }
   for (const std::string_view field : {"name", "target", "events"}) {
-    if (kind == WishKind::Create && body.value->find(field) == nullptr) {
+    if (is_new && body.value->find(field) == nullptr) {
       wish.refusal = missing_field(field);
       return wish;
     }
@@ -191,7 +214,7 @@ Wish read_wish(const Call& call, WishKind kind) {
   const json::Value* exceptions = body.value->find("exception_subaccounts");
   const bool is_empty =
       exceptions != nullptr && exceptions->as_array() != nullptr && exceptions->as_array()->empty();
-  if (kind == WishKind::Create && is_empty) {
+  if (is_new && is_empty) {
     wish.refusal = bad_field("exception_subaccounts must not be empty");
     return wish;
   }
@@ -201,8 +224,10 @@ Wish read_wish(const Call& call, WishKind kind) {
     wish.refusal = engine_error(taken.error());
     return wish;
   }
-  wish.refusal = check_identity(call, wish.spec);
-  if (kind == WishKind::Create) take_scope(call, wish.spec);
+  if (is_new) wish.refusal = check_masks(wish.spec);
+  if (wish.refusal) return wish;
+  wish.refusal = check_identity(call, wish.spec, before);
+  if (is_new) take_scope(call, wish.spec);
   return wish;
 }
 

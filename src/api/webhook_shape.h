@@ -27,7 +27,7 @@ struct Wish {
   core::WebhookSpec spec;
   std::optional<HttpAnswer> refusal;
 };
-enum class WishKind { Create, Update };
-Wish read_wish(const Call& call, WishKind kind);
+// before: the webhook that is to change; null for a new one.
+Wish read_wish(const Call& call, const core::Webhook* before);
 
 }  // namespace posthaste::api
