@@ -66,12 +66,15 @@ install_missing_packages() {
 
 # Installs what tests need from npm into build/node, each pinned; no-op and offline when it is there.
 install_node_modules() {
-  local name=standardwebhooks version=1.0.0 directory=$POSTHASTE_ROOT/build/node
-  local installed=$directory/node_modules/$name/package.json
-  ! grep -qs "\"version\": \"$version\"" "$installed" || return 0
+  local directory=$POSTHASTE_ROOT/build/node packages=(standardwebhooks@1.0.0 sparkpost@2.1.4) package
+  local is_complete=true
+  for package in "${packages[@]}"; do
+    grep -qs "\"version\": \"${package#*@}\"" "$directory/node_modules/${package%@*}/package.json" || is_complete=false
+  done
+  ! $is_complete || return 0
   mkdir -p "$directory"
   npm install --prefix "$directory" --no-audit --no-fund --ignore-scripts --no-package-lock --loglevel=error \
-    "$name@$version" >/dev/null || die "npm could not install $name $version"
+    "${packages[@]}" >/dev/null || die "npm could not install ${packages[*]}"
 }
 
 # configure_and_build <preset> [target...]: builds into build/<preset>; all targets when none is named. Quiet: the

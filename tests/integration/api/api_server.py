@@ -1,0 +1,178 @@
+"""A host of the library in Python: its REST handler behind an HTTP server of Python's own.
+
+    api_server.py [--ticket] --key KEY [SETTING=VALUE]...
+
+KEY becomes an API key that may do everything. Prints `listening on http://127.0.0.1:PORT` and runs until SIGTERM.
+--ticket answers through posthaste_api_handle_ticket and the report of the ticket instead of posthaste_api_handle.
+Standard library only; the library is named by the environment, POSTHASTE_LIBRARY.
+"""
+
+import ctypes
+import http.server
+import os
+import signal
+import sys
+import threading
+
+ANSWER_WITHIN_MS = 20000
+REPORT_TICKET = 5
+GRANT_MODIFY = 2
+
+TEXTS = ["posthaste_error_message", "posthaste_response_header_name", "posthaste_response_header_value"]
+POINTERS = ["posthaste_conf_new", "posthaste_request_new", "posthaste_error_new", "posthaste_response_body"]
+
+
+def load():
+    library = ctypes.CDLL(os.environ["POSTHASTE_LIBRARY"])
+    for name in TEXTS:
+        getattr(library, name).restype = ctypes.c_char_p
+    for name in POINTERS:
+        getattr(library, name).restype = ctypes.c_void_p
+    library.posthaste_response_header_count.restype = ctypes.c_size_t
+    library.posthaste_report_ticket.restype = ctypes.c_uint64
+    return library
+
+
+LIBRARY = load()
+
+
+class Engine:
+    """One engine, started, and the tickets that its reports complete."""
+
+    def __init__(self, settings, key, has_tickets):
+        self.error = ctypes.c_void_p(LIBRARY.posthaste_error_new())
+        conf = ctypes.c_void_p(LIBRARY.posthaste_conf_new())
+        for name, value in settings:
+            self.check(LIBRARY.posthaste_conf_set(conf, name.encode(), value.encode(), self.error))
+        self.engine = ctypes.c_void_p()
+        self.check(LIBRARY.posthaste_new(conf, ctypes.byref(self.engine), self.error))
+        LIBRARY.posthaste_conf_free(conf)
+        self.check(LIBRARY.posthaste_start(self.engine, self.error))
+        self.check(LIBRARY.posthaste_key_put(self.engine, b"tests", key.encode(), GRANT_MODIFY,
+                                             ctypes.c_int64(-1), None, self.error))
+        self.has_tickets = has_tickets
+        self.answers = {}
+        self.arrived = threading.Condition()
+        self.is_open = True
+        self.poller = threading.Thread(target=self.poll, daemon=True)
+        self.poller.start()
+
+    def check(self, code):
+        if code != 0:
+            raise SystemExit(LIBRARY.posthaste_error_message(self.error).decode())
+
+    def poll(self):
+        report = ctypes.c_void_p()
+        while self.is_open:
+            if LIBRARY.posthaste_poll(self.engine, 100, ctypes.byref(report)) != 0:
+                continue
+            if LIBRARY.posthaste_report_kind(report) == REPORT_TICKET:
+                response = ctypes.c_void_p()
+                LIBRARY.posthaste_report_response(report, ctypes.byref(response))
+                with self.arrived:
+                    self.answers[LIBRARY.posthaste_report_ticket(report)] = response
+                    self.arrived.notify_all()
+            LIBRARY.posthaste_report_free(report)
+
+    def response_by_ticket(self, request, error):
+        ticket = ctypes.c_uint64()
+        code = LIBRARY.posthaste_api_handle_ticket(self.engine, request, ctypes.byref(ticket), error)
+        if code != 0:
+            raise RuntimeError(LIBRARY.posthaste_error_message(error).decode())
+        with self.arrived:
+            self.arrived.wait_for(lambda: ticket.value in self.answers, ANSWER_WITHIN_MS / 1000)
+            return self.answers.pop(ticket.value)
+
+    def response_to(self, request):
+        error = ctypes.c_void_p(LIBRARY.posthaste_error_new())
+        try:
+            if self.has_tickets:
+                return self.response_by_ticket(request, error)
+            response = ctypes.c_void_p()
+            code = LIBRARY.posthaste_api_handle(self.engine, request, ANSWER_WITHIN_MS,
+                                                ctypes.byref(response), error)
+            if code != 0:
+                raise RuntimeError(LIBRARY.posthaste_error_message(error).decode())
+            return response
+        finally:
+            LIBRARY.posthaste_error_free(error)
+
+    def answer(self, method, target, headers, body, peer):
+        """Returns status, headers and body."""
+        request = ctypes.c_void_p(LIBRARY.posthaste_request_new(method.encode(), target))
+        for name, value in headers:
+            LIBRARY.posthaste_request_add_header(request, name.encode(), value.encode("latin-1"))
+        LIBRARY.posthaste_request_set_body(request, body, ctypes.c_size_t(len(body)))
+        LIBRARY.posthaste_request_set_peer(request, peer.encode())
+        LIBRARY.posthaste_request_set_scheme(request, b"http")
+        response = self.response_to(request)
+        LIBRARY.posthaste_request_free(request)
+        size = ctypes.c_size_t()
+        data = LIBRARY.posthaste_response_body(response, ctypes.byref(size))
+        found = (LIBRARY.posthaste_response_status(response),
+                 [(LIBRARY.posthaste_response_header_name(response, ctypes.c_size_t(i)).decode(),
+                   LIBRARY.posthaste_response_header_value(response, ctypes.c_size_t(i)).decode())
+                  for i in range(LIBRARY.posthaste_response_header_count(response))],
+                 ctypes.string_at(data, size.value))
+        LIBRARY.posthaste_response_free(response)
+        return found
+
+    def close(self):
+        LIBRARY.posthaste_close(self.engine, 2000, self.error)
+        self.is_open = False
+        self.poller.join()
+        LIBRARY.posthaste_free(self.engine)
+
+
+class Connection(http.server.BaseHTTPRequestHandler):
+    """Hands requests on as they are: unknown methods, bodies of any kind, all headers."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def handle_one_request(self):
+        self.raw_requestline = self.rfile.readline(65537)
+        if not self.raw_requestline:
+            self.close_connection = True
+            return
+        if not self.parse_request():
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        status, headers, answer = self.server.engine.answer(
+            self.command, self.path.encode("latin-1"), self.headers.items(), body,
+            self.client_address[0])
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer)
+        self.wfile.flush()
+
+    def log_message(self, *arguments):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+def main(arguments):
+    has_tickets = "--ticket" in arguments
+    key = arguments[arguments.index("--key") + 1]
+    settings = [text.split("=", 1) for text in arguments if "=" in text]
+    engine = Engine(settings, key, has_tickets)
+    server = Server(("127.0.0.1", 0), Connection)
+    server.engine = engine
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever(poll_interval=0.02)
+    engine.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
