@@ -44,6 +44,11 @@ enum class Break {
   PartLost,              // a part of a batch that was taken apart is forgotten
   PartRepeated,          // parts overlap
   LimitIgnored,          // batches are larger than their endpoint is known to take
+  CodedAgain,            // what was refused compressed goes compressed again
+  OldTimestamp,          // signatures have the time of the sealing
+  SealedCredentials,     // an earlier target of the same origin gets the credentials of its time
+  TwoTokenRequests,      // who needs a token asks though it is asked for already
+  HastyRenewal,          // a refused token is sent again at once
   // From here on it is the spool's tests that notice.
   CursorAhead,          // recovery goes on behind records that are in no batch yet
   RowsAfterAttempts,    // a batch is attempted before its row is on disk

@@ -131,10 +131,11 @@ RetryScheduler::List RetryScheduler::list_for(const Endpoint& endpoint, Instant 
   const uint32_t in_flight_max =
       endpoint.settings->request_max_in_flight + (is_broken(Break::TooManyInFlight) ? 1 : 0);
   if (endpoint.in_flight_count >= in_flight_max) return List::None;
-  if (is_broken(Break::BlockedByTroubled) && !endpoint.troubled.empty() && !endpoint.queue.empty())
-    return List::None;
   const bool has_due =
       !endpoint.families_due.empty() && endpoint.families_due.begin()->first <= now;
+  if (is_broken(Break::BlockedByTroubled) && !endpoint.troubled.empty()) {
+    return has_due ? List::Healthy : List::None;
+  }
   return !endpoint.queue.empty() || has_due ? List::Healthy : List::None;
 }
 

@@ -270,8 +270,9 @@ void Delivery::start(core::Batch& batch) {
   // Credentials and headers are those of now while they go to the same origin, else those of
   // sealing (design 2a).
   const core::Webhook& now = *record.webhook;
-  const core::WebhookPtr headers_of =
-      now.origin == target.webhook->origin ? record.webhook : target.webhook;
+  const bool is_same_origin =
+      now.origin == target.webhook->origin && !core::is_broken(core::Break::SealedCredentials);
+  const core::WebhookPtr headers_of = is_same_origin ? record.webhook : target.webhook;
   transport::Request request = request_for(*headers_of, batch.id);
   request.url = target.webhook->target;
   if (core::is_broken(core::Break::OldTargetForgotten)) request.url = now.target;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/address_policy.h"
+#include "core/deliberate_break.h"
 #include "engine/delivery_parts.h"
 #include "engine/delivery_requests.h"
 #include "transport/target.h"
@@ -70,7 +71,8 @@ void Delivery::await_token(Outgoing& outgoing) {
     return;
   }
   for (const auto& [id, fetch] : token_fetches_) {
-    if (fetch->token_key != outgoing.token_key) continue;
+    const bool is_alone = core::is_broken(core::Break::TwoTokenRequests);
+    if (is_alone || fetch->token_key != outgoing.token_key) continue;
     fetch->waiting.push_back(outgoing.request.id);
     return;
   }
@@ -110,7 +112,9 @@ void Delivery::send_with_token(Outgoing& outgoing, const std::string& token) {
 bool Delivery::renew_token(Outgoing& outgoing, const transport::Completion& completion) {
   const bool is_refused = completion.status == 400 || completion.status == 401;
   if (!is_refused || outgoing.token_key.empty() || outgoing.is_second_try) return false;
-  if (!tokens_.renew(outgoing.token_key, outgoing.token, now_)) return false;
+  const bool is_worth_it = tokens_.renew(outgoing.token_key, outgoing.token, now_) ||
+                           core::is_broken(core::Break::HastyRenewal);
+  if (!is_worth_it) return false;
   outgoing.is_second_try = true;
   await_token(outgoing);
   return true;

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "core/deliberate_break.h"
 #include "engine/delivery_parts.h"
 #include "transport/body_coding.h"
 
@@ -54,7 +55,8 @@ void add_result_headers(transport::Request& request, const CodingResult& result,
 bool Delivery::begin_coding(Attempt& attempt, transport::Request& request,
                             const core::WebhookPtr& webhook) {
   core::Batch& batch = *attempt.batch;
-  CodingJob job = job_for(webhook, batch.id, wall_now_);
+  const bool is_old = core::is_broken(core::Break::OldTimestamp);
+  CodingJob job = job_for(webhook, batch.id, is_old ? batch.sealed : wall_now_);
   job.compresses = job.compresses && !batch.refuses_coding;
   if (!job.compresses && webhook->settings.signing_secrets.empty()) return false;
   job.id = request.id;
@@ -116,7 +118,7 @@ bool Delivery::resend_uncoded(const Attempt& attempt, const transport::Completio
   const Record& record = *static_cast<Target*>(batch.endpoint->owner)->record;
   // It has had its last attempt.
   if (record.drops_failed || batch.expires <= now_) return false;
-  batch.refuses_coding = true;
+  batch.refuses_coding = !core::is_broken(core::Break::CodedAgain);
   batch.last_status = completion.status;
   batch.last_network_name.clear();
   log_attempt(record, batch, completion, core::AttemptOutcome::ContentFailure);

@@ -1,12 +1,16 @@
 #include "simulation/far_side.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
-#include <functional>
-#include <numeric>
+#include <cstdlib>
 #include <string_view>
 #include <vector>
 
 #include "core/record_scan.h"
+#include "simulation/random_settings.h"
+#include "simulation/token_watch.h"
+#include "support/decoding.h"
 
 namespace posthaste::simulation {
 
@@ -26,10 +30,23 @@ uint64_t number_of(const transport::Request& request) {
   return number;
 }
 
-// Whether an event is in the body that this receiver will never take: one of thirty, by its bytes.
-bool has_bad_event(const transport::Request& request, uint64_t bad) {
+std::string header_of(const transport::Request& request, std::string_view name) {
+  for (const transport::HeaderField& header : request.headers) {
+    if (header.name == name) return header.value;
+  }
+  return {};
+}
+
+// As the receiver's framework gives it to the receiver.
+std::string json_of(const transport::Request& request) {
   std::string text(request.body->size_bytes(), '\0');
   text.resize(request.body->read(0, text.data(), text.size()));
+  return test::decoded(header_of(request, "Content-Encoding"), text);
+}
+
+// Whether an event is in the body that this receiver will never take: one of thirty, by its bytes.
+bool has_bad_event(const transport::Request& request, uint64_t bad) {
+  const std::string text = json_of(request);
   core::RecordScan scan;
   scan.feed(text);
   const std::vector<uint64_t>& offsets = scan.offsets();
@@ -45,9 +62,27 @@ bool has_bad_event(const transport::Request& request, uint64_t bad) {
   return false;
 }
 
+// The two secrets of the simulation, in whatever header they come; a token ends with the one that
+// it was got with.
+bool carries(const transport::Request& request, const std::string& secret) {
+  const std::string authorization = header_of(request, "Authorization");
+  return header_of(request, "X-MessageSystems-Webhook-Token") == secret ||
+         authorization == "Bearer " + secret || authorization.ends_with("-" + secret) ||
+         authorization == (secret == kSecrets[0] ? "Basic dXNlcjphbHBoYQ==" : "Basic dXNlcjpiZXRh");
+}
+
+// "Bearer token-<number>-<secret>"; ~0 for anything else.
+uint64_t token_number_of(const transport::Request& request) {
+  const std::string authorization = header_of(request, "Authorization");
+  const size_t at = authorization.find("token-");
+  return at == std::string::npos ? ~uint64_t{0}
+                                 : std::strtoull(&authorization[at + 6], nullptr, 10);
+}
+
 }  // namespace
 
 SimAnswer FarSide::answer(const transport::Request& request) {
+  if (is_token_request(request)) return token_for(request);
   if (is_healed_) return {};
   if (is_gentle_) {
     SimAnswer answer = taken();
@@ -57,6 +92,12 @@ SimAnswer FarSide::answer(const transport::Request& request) {
   Receiver& receiver = receivers_[request.url];
   if (clock_.now() >= receiver.until) change(receiver);
   SimAnswer answer = taken();
+  behave(request, receiver, answer);
+  return answer;
+}
+
+void FarSide::behave(const transport::Request& request, const Receiver& receiver,
+                     SimAnswer& answer) {
   switch (receiver.mood) {
     case Mood::Healthy:
       break;
@@ -91,16 +132,48 @@ SimAnswer FarSide::answer(const transport::Request& request) {
     case Mood::Hanging:
       answer.fault = chance_.of({SimFault::AnswerHangs, SimFault::UploadHangs});
       break;
+    case Mood::Strict:
+      if (!carries(request, receiver.wanted)) answer.status = receiver.bad % 2 == 0 ? 401 : 403;
+      break;
+    case Mood::Plain:
+      if (!header_of(request, "Content-Encoding").empty()) answer.status = 415;
+      break;
+    case Mood::Revoking:
+      if (token_number_of(request) < receiver.first_token) {
+        answer.status = receiver.bad % 2 == 0 ? 400 : 401;
+      }
+      break;
   }
+}
+
+// A token, or what goes wrong with it.
+SimAnswer FarSide::token_for(const transport::Request& request) {
+  SimAnswer answer = taken();
+  answer.status = 200;
+  const bool is_beta = json_of(request).find(kSecrets[1]) != std::string::npos;
+  answer.body = fmt::format(R"({{"access_token":"token-{}-{}","expires_in":{}}})", ++tokens_count_,
+                            kSecrets[is_beta ? 1 : 0],
+                            is_healed_ ? 3600 : chance_.of({0, 5, 45, 90, 600, 7200}));
+  if (is_healed_) return answer;
+  Receiver& server = receivers_[request.url];
+  if (clock_.now() >= server.until) change(server);
+  if (server.mood == Mood::Down || server.mood == Mood::Flaky) answer.fault = server.fault;
+  if (server.mood == Mood::Refusing || server.mood == Mood::Strict) answer.status = server.status;
+  if (server.mood == Mood::Hanging) answer.fault = SimFault::AnswerHangs;
+  if (server.mood == Mood::Slow) answer.response = chance_.up_to(5s);
+  if (server.mood == Mood::Plain) answer.body = "no JSON";
   return answer;
 }
 
 void FarSide::change(Receiver& receiver) {
   receiver.mood =
       chance_.of({Mood::Healthy, Mood::Healthy, Mood::Slow, Mood::Flaky, Mood::Down, Mood::Refusing,
-                  Mood::Poisoned, Mood::Hanging, Mood::Particular, Mood::Narrow, Mood::Overtaxed});
+                  Mood::Poisoned, Mood::Hanging, Mood::Particular, Mood::Narrow, Mood::Overtaxed,
+                  Mood::Overtaxed, Mood::Strict, Mood::Plain, Mood::Revoking});
   receiver.bad = chance_.below(30);
   receiver.bytes_max = chance_.of<uint64_t>({200, 3000, 50'000});
+  receiver.wanted = kSecrets[chance_.below(2)];
+  receiver.first_token = tokens_count_ + 1;
   receiver.fault = any_fault();
   receiver.status = any_status();
   const core::Duration most = chance_.of<core::Duration>({1s, 60s, 20min, 5h});

@@ -1,4 +1,5 @@
-// The receivers: each URL behaves in one way for a while, then in another.
+// The receivers and the servers of tokens: each URL behaves in one way for a while, then in
+// another.
 #pragma once
 
 #include <map>
@@ -22,7 +23,8 @@ class FarSide {
 
  private:
   // Particular: it refuses some events. Narrow: it refuses large bodies. Overtaxed: it takes its
-  // time for each byte.
+  // time for each byte. Strict: it wants one of two credentials. Plain: it refuses what is
+  // compressed. Revoking: it knows no token that was given before.
   enum class Mood {
     Healthy,
     Slow,
@@ -33,17 +35,24 @@ class FarSide {
     Hanging,
     Particular,
     Narrow,
-    Overtaxed
+    Overtaxed,
+    Strict,
+    Plain,
+    Revoking
   };
   struct Receiver {
     Mood mood = Mood::Healthy;
     core::Instant until{};
     test::SimFault fault = test::SimFault::None;
     int32_t status = 200;
-    uint64_t bad = 0;        // Particular
-    uint64_t bytes_max = 0;  // Narrow
+    uint64_t bad = 0;          // Particular
+    uint64_t bytes_max = 0;    // Narrow
+    std::string wanted;        // Strict
+    uint64_t first_token = 0;  // Revoking
   };
 
+  test::SimAnswer token_for(const transport::Request& request);
+  void behave(const transport::Request& request, const Receiver& receiver, test::SimAnswer& answer);
   void change(Receiver& receiver);
   test::SimAnswer taken();
   void make_slow(test::SimAnswer& answer);
@@ -54,6 +63,7 @@ class FarSide {
   Chance chance_;
   bool is_gentle_;
   std::map<std::string, Receiver> receivers_;  // by URL
+  uint64_t tokens_count_ = 0;                  // given out
   bool is_healed_ = false;
 };
 

@@ -9,6 +9,22 @@ namespace posthaste::simulation {
 using core::Duration;
 using core::Instant;
 
+namespace {
+
+// Of what the simulation changes.
+bool is_same_credentials(const core::Webhook& a, const core::Webhook& b) {
+  const core::DeliverySettings& one = a.settings;
+  const core::DeliverySettings& other = b.settings;
+  return a.auth_token == b.auth_token && one.auth_type == other.auth_type &&
+         one.auth_user == other.auth_user && one.auth_password == other.auth_password &&
+         one.auth_bearer == other.auth_bearer && one.oauth2_url == other.oauth2_url &&
+         one.oauth2_client_id == other.oauth2_client_id &&
+         one.oauth2_client_secret == other.oauth2_client_secret &&
+         one.oauth2_body == other.oauth2_body;
+}
+
+}  // namespace
+
 void Ledger::attach(test::SimEngine& engine) {
   engine_ = &engine;
   settings_ = engine.settings();
@@ -146,6 +162,9 @@ void Ledger::apply(const Posted& posted) {
   const core::WebhookPtr before =
       posted.kind == Posted::Kind::Change ? webhook.versions[webhook.applied] : nullptr;
   webhook.applied = posted.version;
+  if (posted.kind != Posted::Kind::Remove) {
+    webhook.endpoints.at(webhook.current().target_revision).last = webhook.versions[posted.version];
+  }
   webhook.is_removal_applied = posted.kind == Posted::Kind::Remove;
   webhook.quota = std::max(webhook.quota, webhook.current().settings.max_waiting_bytes);
   apply_hold(webhook, was_held);
@@ -162,9 +181,11 @@ void Ledger::apply(const Posted& posted) {
 // Where the new ones go everything is tried at once.
 void Ledger::correct_credentials(Webhook& webhook, const core::Webhook& before) {
   const core::Webhook& now = webhook.current();
-  if (before.auth_token == now.auth_token) return;
+  if (is_same_credentials(before, now)) return;
   for (auto& [revision, endpoint] : webhook.endpoints) {
-    if (endpoint.origin == now.origin) make_due(endpoint);
+    if (endpoint.origin != now.origin) continue;
+    if (endpoint.is_in_trouble) ++counts_["credentials corrected in trouble"];
+    make_due(endpoint);
   }
 }
 

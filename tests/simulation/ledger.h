@@ -16,6 +16,7 @@
 
 #include "core/batch.h"
 #include "engine/report.h"
+#include "simulation/token_watch.h"
 #include "simulation/trace.h"
 #include "support/sim_engine.h"
 
@@ -25,7 +26,7 @@ namespace posthaste::simulation {
 // one. Invariants: events are numbered from 0 in the order of acceptance.
 class Ledger final : public test::SimObserver {
  public:
-  Ledger(Trace& trace, Counts& counts) : trace_(trace), counts_(counts) {}
+  Ledger(Trace& trace, Counts& counts) : trace_(trace), counts_(counts), tokens_(counts) {}
 
   void attach(test::SimEngine& engine);
   const std::optional<Violation>& violation() const { return violation_; }
@@ -73,7 +74,14 @@ class Ledger final : public test::SimObserver {
     uint64_t size_bytes = 0;
     uint32_t failures_count = 0;
     uint32_t content_failures_count = 0;
-    bool is_in_flight = false;
+    bool is_in_flight = false;  // its attempt began, though its body may have to be coded first
+    bool is_sent = false;       // a request of the attempt runs
+    bool refuses_coding = false;
+    bool is_coded = false;     // in the attempt's last request
+    core::WebhookPtr carries;  // whose credentials and coding the attempt has
+    core::WallTime begun{};    // the attempt
+    uint32_t tries_count = 0;  // requests of the attempt: a second has another token
+    std::string token;         // of the last one
     bool is_probe = false;
     bool is_settled = false;
     bool is_over = false;
@@ -115,6 +123,7 @@ class Ledger final : public test::SimObserver {
   struct Endpoint {
     std::string url;
     std::string origin;
+    core::WebhookPtr last;  // the webhook as it was when this was last its target
     bool is_in_trouble = false;
     uint32_t failures_count = 0;
     core::Instant not_before{};
@@ -200,6 +209,8 @@ class Ledger final : public test::SimObserver {
   void adopt_clock(Batch& batch, const core::Batch& sealed);
   Batch* find_batch(const std::string& id, const char* what);
   void finish(Batch& batch);
+  void take_back(Batch& batch);
+  void land(Batch& batch);
   void check_begin(const Batch& batch);
   void check_turn(const Batch& batch);
   void settle(Batch& batch, const transport::Completion& completion);
@@ -217,6 +228,21 @@ class Ledger final : public test::SimObserver {
   void recover(Endpoint& endpoint);
   void check_drop(const Batch& batch, const std::string& reason);
   bool may_lose(const Webhook& webhook) const;
+
+  // ledger_requests.cpp: what the requests of attempts look like.
+  void scan_begun();
+  void begin_attempt(Batch& batch);
+  void check_request(Batch& batch, const transport::Request& request);
+  void check_authorization(Batch& batch, const transport::Request& request);
+  void check_body(const Batch& batch, const test::SimExchange& exchange);
+  void check_signature(const Batch& batch, const transport::Request& request,
+                       const std::string& text);
+  void check_test_post(const test::SimExchange& exchange);
+  void settle_without_end(Batch& batch, const spool::AttemptRecord& attempt);
+  void check_renewal(const Batch& batch, const transport::Completion& completion);
+  bool may_stay_unsettled(const Batch& batch) const;
+  bool awaits_nobody(const Batch& batch) const;
+  bool is_coding_refused(const Batch& batch, const transport::Completion& completion) const;
 
   // ledger_checks.cpp: what must hold after each step and at the end.
   bool looks_at_all() const;
@@ -250,6 +276,7 @@ class Ledger final : public test::SimObserver {
   uint32_t running_count_ = 0;
   uint32_t probes_count_ = 0;
   uint32_t verifications_count_ = 0;
+  TokenWatch tokens_;
 
   uint64_t waiting_limit_ = 0;
   uint64_t closed_drops_ = 0;

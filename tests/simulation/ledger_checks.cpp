@@ -22,10 +22,15 @@ constexpr size_t kLookEachStep = 300;
 void Ledger::after_step() {
   sync_controls();
   scan_sealed();
+  tokens_.settle(engine_->clock().now());
+  scan_begun();
   const Instant now = engine_->clock().now();
   if (!engine_->is_closed() && looks_at_all()) {
     for (const auto& [sequence, batch] : live_) {
-      if (batch->completion) fail("one_place", "the end of batch {} was not settled", batch->id);
+      if (batch->completion && !may_stay_unsettled(*batch)) {
+        fail("one_place", "the end of batch {} was not settled", batch->id);
+      }
+      if (awaits_nobody(*batch)) fail("idle", "batch {} waits for nobody", batch->id);
       if (batch->must_split) fail("split", "batch {} stays whole", batch->id);
       if (batch->is_in_flight || now < batch->expires) continue;
       fail("expiry", "batch {} waits {} ns after its end", batch->id,

@@ -58,6 +58,7 @@ void Ledger::replace(Batch& whole, const std::vector<const core::Batch*>& parts)
     batch.is_settled = whole.is_settled;
     batch.counts_against_endpoint = whole.counts_against_endpoint;
     batch.is_suspect = whole.is_suspect;
+    batch.refuses_coding = whole.refuses_coding;
     batch.keeps_clock = whole.keeps_clock || whole.failures_count > 0;
     batch.expires = whole.expires;
     batch.left = whole.left;

@@ -5,6 +5,11 @@
 namespace posthaste::simulation {
 namespace {
 
+// "whsec_" and base64 of 24 bytes.
+constexpr const char* kSigning = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
+constexpr const char* kSigningOfTwo =
+    "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3 whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4";
+
 struct Choices {
   const char* key;
   bool is_webhooks;
@@ -33,6 +38,8 @@ const std::vector<Choices>& all_choices() {
       {"disable.after", true, true, {"0s", "1s", "10m", "2h"}},
       {"rate.requests", true, true, {"0", "1", "20"}},
       {"rate.events", true, true, {"0", "50", "5000"}},
+      {"compression", true, true, {"none", "gzip", "zstd", "zstd"}},
+      {"signing.secrets", true, true, {"", kSigning, kSigningOfTwo}},
       {"webhook.max_waiting_bytes", true, true, {"8KiB", "100KiB", "1MiB", "4MiB"}},
       {"event.max_bytes", false, false, {"1KiB", "16KiB", "256KiB"}},
       {"intake.max_bytes", false, false, {"4MiB", "5MiB", "16MiB"}},
@@ -79,6 +86,35 @@ std::pair<std::string, std::string> random_live_change(Chance& chance) {
   for (;;) {
     const Choices& choices = chance.of(all_choices());
     if (choices.is_live) return {choices.key, chance.of(choices.values)};
+  }
+}
+
+void add_random_credentials(Chance& chance, core::WebhookSpec& spec) {
+  const char* const secret = chance.of(kSecrets);
+  switch (chance.below(6)) {
+    case 0:
+      spec.overrides["auth.type"] = "none";
+      break;
+    case 1:
+      spec.auth_token = secret;
+      break;
+    case 2:
+      spec.overrides["auth.type"] = "basic";
+      spec.overrides["auth.user"] = "user";
+      spec.overrides["auth.password"] = secret;
+      break;
+    case 3:
+      spec.overrides["auth.type"] = "bearer";
+      spec.overrides["auth.bearer"] = secret;
+      break;
+    default:
+      spec.overrides["auth.type"] = "oauth2";
+      spec.overrides["oauth2.url"] =
+          chance.of({"http://tokens-0.example/", "http://tokens-1.example/"});
+      spec.overrides["oauth2.client_id"] = "posthaste";
+      spec.overrides["oauth2.client_secret"] = secret;
+      spec.overrides["oauth2.body"] = chance.of({"form", "json"});
+      break;
   }
 }
 

@@ -67,6 +67,7 @@ class World {
 
   void live();
   void stall();
+  void hold_encoder(bool is_held);
   void step();
   void act();
   Duration pause();
@@ -101,6 +102,7 @@ class World {
   uint64_t pushed_bytes_ = 0;
   unsigned polls_ = 0;
   bool is_living_ = true;
+  bool is_encoder_held_ = false;
   int pace_ = 0;
   size_t pace_left_ = 0;
 };
@@ -134,11 +136,21 @@ void World::stall() {
 
 void World::step() {
   if (is_living_ && chance_.one_in(60)) stall();
+  if (is_living_ && chance_.one_in(20)) hold_encoder(!is_encoder_held_);
   engine_.step();
   ledger_.after_step();
   trace_.line("{} step {} {}", engine_.clock().elapsed().count(), engine_.last_step().had_events,
               engine_.last_step().deadline.time_since_epoch().count());
   if (polls_ > 0 && chance_.one_in(4)) poll(polls_);
+}
+
+// The thread that codes gets no time, or gets it again.
+void World::hold_encoder(bool is_held) {
+  if (is_held == is_encoder_held_) return;
+  if (is_held) ++counts_["encoder held"];
+  is_encoder_held_ = is_held;
+  engine_.encoder().hold(is_held);
+  engine_.transport().wake();
 }
 
 // Bursts, traffic, trickles and silence follow one another.
@@ -228,8 +240,10 @@ core::WebhookSpec World::spec() {
   core::WebhookSpec spec;
   spec.target = some_target();
   spec.events = some_events();
-  if (chance_.one_in(2)) spec.auth_token = "secret";
-  if (!is_gentle_) add_random_overrides(chance_, spec);
+  if (chance_.one_in(2)) spec.auth_token = chance_.of(kSecrets);
+  if (is_gentle_) return spec;
+  if (chance_.one_in(2)) add_random_credentials(chance_, spec);
+  add_random_overrides(chance_, spec);
   return spec;
 }
 
@@ -256,7 +270,11 @@ void World::edit() {
   if (!webhook) return;
   core::WebhookSpec change;
   const char* what = "";
-  switch (chance_.below(4)) {
+  switch (chance_.below(5)) {
+    case 4:
+      what = "edit credentials";
+      add_random_credentials(chance_, change);
+      break;
     case 0:
       what = "edit target";
       change.target = some_target();
@@ -329,6 +347,7 @@ void World::poll(size_t count) {
 void World::drain() {
   is_living_ = false;
   far_side_.heal();
+  hold_encoder(false);
   for (const core::WebhookPtr& webhook : std::vector(engine_.registry().list())) {
     if (webhook->is_paused) note("resume", webhook->id, engine_.set_paused(webhook->id, false));
   }
