@@ -4,7 +4,9 @@ import tempfile
 from bench_tools import Sink, median, run, say, spread
 
 NEIGHBOURS = ("neighbours_bench",)
-NEIGHBOURS_KEYS = ("batch.max_age=20ms",)
+# Many short runs: what else happens on the machine for a moment spoils few of them.
+NEIGHBOURS_KEYS = ("batch.max_age=20ms", "seconds=5")
+NEIGHBOURS_RUNS = 3  # of each set-up in a round
 HANGING = ("hanging_bench",)
 # Eight times the intake in events of 500 bytes, by two threads.
 HANGING_KEYS = ("n=536871", "rate=20000", "distinct=200000", "webhooks=2", "intake.max_bytes=32MiB",
@@ -13,18 +15,18 @@ HANGING_LIMIT_MIB = 32 + 256
 ACCEPTED_LEAST = 0.999
 
 
-def measure_neighbours(folder, rounds, keys=NEIGHBOURS_KEYS):
+def measure_neighbours(folder, pairs, keys=NEIGHBOURS_KEYS):
     """Returns "alone" and "beside" -> runs, by turns."""
     runs = {"alone": [], "beside": []}
     with Sink(folder, options=["--ages"]) as healthy:
-        for number in range(1, rounds + 1):
+        for number in range(1, pairs + 1):
             for name, measured in runs.items():
                 # Sinks of its own for each run: the slow one counts from its first request on.
                 with Sink(folder) as dead, Sink(folder) as slow, tempfile.TemporaryDirectory(dir="/var/tmp") as spool:
                     beside = () if name == "alone" else (f"dead_port={dead.port}", f"slow_port={slow.port}")
                     measured.append(run(folder, healthy.port, NEIGHBOURS, f"directory={spool}", *beside, *keys))
             ages = "  ".join(f"{name} {of[-1]['age_p99_us'] / 1000:.1f}" for name, of in runs.items())
-            say(f"round {number} of {rounds}, age on arrival, p99 in ms: {ages}")
+            say(f"pair {number} of {pairs}, age on arrival, p99 in ms: {ages}")
     return runs
 
 

@@ -34,7 +34,7 @@ class Neighbours {
         slow_port_(static_cast<int>(args.number("slow_port", 0))),
         healthy_count_(static_cast<uint64_t>(args.number("healthy", 99))),
         rate_(static_cast<double>(args.number("rate", 100))),
-        measured_s_(static_cast<double>(args.number("seconds", 15))),
+        measured_s_(static_cast<double>(args.number("seconds", 5))),
         backlog_count_(static_cast<uint64_t>(args.number("backlog", 1'000'000))),
         engine_(args, args.text("directory", "")) {
     engine_.start();

@@ -191,7 +191,7 @@ def main():
         if not options.isolation:
             measure_speed(options, rounds, verdicts)
         if not options.quick:
-            neighbours = isolation.measure_neighbours(options.folder, rounds)
+            neighbours = isolation.measure_neighbours(options.folder, isolation.NEIGHBOURS_RUNS * rounds)
             hanging = isolation.measure_hanging(options.folder, rounds)
             isolation.judge_neighbours(verdicts, neighbours)
             isolation.judge_hanging(verdicts, hanging)
