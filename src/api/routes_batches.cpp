@@ -62,12 +62,13 @@ spool::DeadLetterFilter only(const std::string& batch_id) {
   return filter;
 }
 
-std::string replayed_json(uint64_t count, std::optional<uint64_t> after) {
+// after: where to go on; 0 when there is nothing more, since sequences begin with 1.
+std::string replayed_json(uint64_t count, uint64_t after) {
   std::string text;
   json::Writer writer(text);
   writer.begin_object().uint64("replayed", count).key("after");
-  if (after) {
-    writer.uint64(*after);
+  if (after != 0) {
+    writer.uint64(after);
   } else {
     writer.null();
   }
@@ -79,14 +80,16 @@ void replay(Call& call, const spool::DeadLetterFilter& filter, uint64_t after) {
   const auto sums = std::make_shared<spool::Sums>();
   // A page whose last one is known before it is done.
   const auto last = std::make_shared<uint64_t>(after);
+  const bool is_one = filter.batch_id.has_value();
   const auto has_page = call.engine.begin_replay(
-      filter, *last, sums, [reply = call.reply, sums, last](const engine::Outcome& outcome) {
+      filter, *last, sums,
+      [reply = call.reply, sums, last, is_one](const engine::Outcome& outcome) {
         reply(outcome.error.code == ErrorCode::Ok
-                  ? results_answer(replayed_json(sums->batches_count, *last))
+                  ? results_answer(replayed_json(sums->batches_count, is_one ? 0 : *last))
                   : engine_error(outcome.error));
       });
   if (!has_page) return call.reply(spool_error(has_page.error()));
-  if (!*has_page) call.reply(results_answer(replayed_json(0, std::nullopt)));
+  if (!*has_page) call.reply(results_answer(replayed_json(0, 0)));
 }
 
 // The filter that a body's members make, texts or numbers; nothing when the reply is given.
