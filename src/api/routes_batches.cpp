@@ -56,6 +56,25 @@ core::Result<spool::DeadLetter> find_letter(const Call& call) {
   return letter;
 }
 
+// A page of those that the call may see, however many others lie between them.
+core::Result<std::vector<spool::DeadLetter>> visible_letters(const Call& call,
+                                                             const spool::DeadLetterFilter& filter,
+                                                             uint64_t after, size_t limit) {
+  if (!call.scope) return call.engine.list_dead_letters(filter, after, limit);
+  std::vector<spool::DeadLetter> visible;
+  while (visible.size() < limit) {
+    auto page = call.engine.list_dead_letters(filter, after, kLettersLimitMax);
+    if (!page) return page.error();
+    if (page->empty()) break;
+    after = page->back().sequence;
+    for (spool::DeadLetter& letter : *page) {
+      if (may_see(call, letter.webhook_id)) visible.push_back(std::move(letter));
+    }
+  }
+  if (visible.size() > limit) visible.resize(limit);
+  return visible;
+}
+
 spool::DeadLetterFilter only(const std::string& batch_id) {
   spool::DeadLetterFilter filter;
   filter.batch_id = batch_id;
@@ -143,14 +162,12 @@ void list_dead_letters(Call& call) {
   if (!after) return call.reply(bad_parameter(after.error().message));
   if (!limit) return call.reply(bad_parameter(limit.error().message));
   const size_t limit_max = std::min<size_t>(limit->value_or(kLettersLimitMax), kLettersLimitMax);
-  const auto letters = call.engine.list_dead_letters(filter, *after, limit_max);
+  const auto letters = visible_letters(call, filter, *after, limit_max);
   if (!letters) return call.reply(spool_error(letters.error()));
   std::string text;
   json::Writer writer(text);
   writer.begin_array();
-  for (const spool::DeadLetter& letter : *letters) {
-    if (may_see(call, letter.webhook_id)) write_batch(writer, letter);
-  }
+  for (const spool::DeadLetter& letter : *letters) write_batch(writer, letter);
   writer.end_array();
   call.reply(results_answer(text));
 }
