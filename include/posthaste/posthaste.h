@@ -140,6 +140,13 @@ POSTHASTE_API const char* posthaste_error_message(const posthaste_error_t* error
 /* Returns the offending key, field or header; "" when there is none; never null. */
 POSTHASTE_API const char* posthaste_error_key(const posthaste_error_t* error);
 
+/*
+ * Writes an error as the library itself would, for libraries beside it (posthaste/admin.h) and
+ * bindings. code: POSTHASTE_E_* or POSTHASTE_OK. message, key: copied; null is "".
+ */
+POSTHASTE_API void posthaste_error_set(posthaste_error_t* error, int32_t code, const char* message,
+                                       const char* key);
+
 /* How far a failed verification (POSTHASTE_E_VERIFY_FAILED) came. */
 enum {
   POSTHASTE_PHASE_NONE = 0,    /* not a failed verification */
@@ -860,6 +867,13 @@ typedef void (*posthaste_log_fn)(int32_t level, const char* line, void* user_dat
 /* Sets the log function, before start; null unsets it. Without it and `log.reports`, lines are
  * discarded. */
 POSTHASTE_API int32_t posthaste_set_log(posthaste_t* ph, posthaste_log_fn fn, void* user_data);
+/*
+ * Writes a line to the engine's log, for libraries beside it (posthaste/admin.h): to the log
+ * function, on the calling thread, and to the reports. level: POSTHASTE_LOG_*. line: made one line
+ * without control characters, cut at 2 KiB. Threads: any, once the engine is started; a host does
+ * not call it from its log function. Returns: POSTHASTE_E_INVALID for another level.
+ */
+POSTHASTE_API int32_t posthaste_log(posthaste_t* ph, int32_t level, const char* line);
 
 #ifdef __cplusplus
 }

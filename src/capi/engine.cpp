@@ -77,3 +77,14 @@ int32_t posthaste_set_log(posthaste_t* ph, posthaste_log_fn fn, void* user_data)
   return capi::with_engine(__func__, ph, {}, nullptr,
                            [&](Engine& engine) { return engine.set_log(fn, user_data); });
 }
+
+int32_t posthaste_log(posthaste_t* ph, int32_t level, const char* line) {
+  return capi::with_engine(
+      __func__, ph, {{"line", line}}, nullptr, [&](Engine& engine) -> posthaste::core::Result<> {
+        if (level < POSTHASTE_LOG_ERROR || level > POSTHASTE_LOG_DEBUG) {
+          return {posthaste::core::ErrorCode::Invalid, "level is not one of POSTHASTE_LOG_*"};
+        }
+        engine.log(static_cast<posthaste::engine::LogLevel>(level), line);
+        return {};
+      });
+}

@@ -136,6 +136,15 @@ const char* posthaste_error_key(const posthaste_error_t* error) {
   return error != nullptr ? error->error.key.c_str() : "";
 }
 
+void posthaste_error_set(posthaste_error_t* error, int32_t code, const char* message,
+                         const char* key) {
+  const auto text = [](const char* given) { return given != nullptr ? given : ""; };
+  static_cast<void>(capi::value_or(0, [&] {
+    return capi::answer(
+        error, posthaste::core::Error{static_cast<ErrorCode>(code), text(message), text(key)});
+  }));
+}
+
 int32_t posthaste_error_phase(const posthaste_error_t* error) {
   const auto* failure = failure_of(error);
   return failure != nullptr ? static_cast<int32_t>(failure->phase) : POSTHASTE_PHASE_NONE;

@@ -75,7 +75,6 @@ using TextSink = std::function<bool(std::string_view)>;
 // Asked before something is made that a caller who gave up must not find made later: false then.
 using Claim = std::function<bool()>;
 
-
 struct LoadSummary {
   uint64_t added_count = 0;
   uint64_t changed_count = 0;
@@ -108,6 +107,8 @@ class Engine {
   core::Result<> set(std::string_view key, std::optional<std::string_view> value);
   core::Result<std::string> get(std::string_view key) const;
   core::Result<> set_log(LogSink sink, void* user_data);
+  // A line of a library beside this one, on its own thread.
+  void log(LogLevel level, std::string_view text) { log_.write(level, text); }
 
   // Events.
   core::Result<> define_type(std::string_view type, std::string_view class_name);

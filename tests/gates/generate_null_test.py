@@ -69,7 +69,7 @@ VALID = {
 VALID_TEXTS = {"type": '"delivery"', "id": '"hook"', "batch_id": '"batch"',
                "payload": '"{}"', "record": '"{}"', "lines": '"{}"',
                "json": '"{}"', "key": '"rcpt_to"', "value": '"1"', "path": '"missing.json"',
-               "event_class": '"custom_event"'}
+               "event_class": '"custom_event"', "line": '"a line"'}
 
 PREAMBLE = """\
 /* Made from the public header by generate_null_test.py: null for every pointer of every function. */

@@ -169,3 +169,18 @@ TEST_CASE("Null where an engine is needed is an error", "[capi][engine]") {
   CHECK(std::string(posthaste_error_key(error.get())) == "key");
   CHECK(posthaste_get(engine.get(), "batch.max_age", nullptr, error.get()) == POSTHASTE_E_INVALID);
 }
+
+TEST_CASE("posthaste_log writes one line to the host's log function and refuses a strange level",
+          "[capi][engine]") {
+  const EngineHandle engine = make_engine();
+  std::vector<std::string> lines;
+  const auto keep = [](int32_t level, const char* line, void* user_data) {
+    static_cast<std::vector<std::string>*>(user_data)->push_back(std::to_string(level) + line);
+  };
+  REQUIRE(posthaste_set_log(engine.get(), keep, &lines) == POSTHASTE_OK);
+  CHECK(posthaste_log(engine.get(), POSTHASTE_LOG_INFO, " two\nlines") == POSTHASTE_OK);
+  CHECK(lines == std::vector<std::string>{"3 two lines"});
+  CHECK(posthaste_log(engine.get(), 0, "x") == POSTHASTE_E_INVALID);
+  CHECK(posthaste_log(engine.get(), 5, "x") == POSTHASTE_E_INVALID);
+  CHECK(lines.size() == 1);
+}

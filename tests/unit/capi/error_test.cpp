@@ -126,3 +126,15 @@ TEST_CASE("Every free takes null", "[capi][error]") {
   posthaste_free(nullptr);
   SUCCEED();
 }
+
+TEST_CASE("A library beside this one writes errors of its own", "[capi][error]") {
+  const ErrorHandle error = make_error();
+  posthaste_error_set(error.get(), POSTHASTE_E_BAD_VALUE, "listen: no such address", "listen");
+  CHECK(posthaste_error_code(error.get()) == POSTHASTE_E_BAD_VALUE);
+  CHECK(std::string(posthaste_error_message(error.get())) == "listen: no such address");
+  CHECK(std::string(posthaste_error_key(error.get())) == "listen");
+  posthaste_error_set(error.get(), POSTHASTE_OK, nullptr, nullptr);
+  CHECK(posthaste_error_code(error.get()) == POSTHASTE_OK);
+  CHECK(std::string(posthaste_error_message(error.get())).empty());
+  posthaste_error_set(nullptr, POSTHASTE_E_STATE, "x", "y");
+}
