@@ -1,0 +1,93 @@
+/*
+ * posthaste-admin-host: an engine with the HTTP listener, for tests of both. It prints
+ * `key modify KEY`, `key view KEY` and `listening on URL`, pushes the lines it reads (`TYPE JSON`),
+ * flushes at a line `flush`, and closes at the end of its input.
+ *   posthaste-admin-host [conf:KEY=VALUE | admin:KEY=VALUE]...
+ */
+#include <posthaste/admin.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static posthaste_error_t* error;
+
+static void check(int32_t code) {
+  if (code == POSTHASTE_OK) return;
+  fprintf(stderr, "%s: %s\n", posthaste_error_name(code), posthaste_error_message(error));
+  exit(1);
+}
+
+static void log_line(int32_t level, const char* line, void* user_data) {
+  fprintf((FILE*)user_data, "log %d %s\n", (int)level, line);
+}
+
+/* Splits "KEY=VALUE" and gives the value. */
+static char* value_of(char* text) {
+  char* const equals = strchr(text, '=');
+  if (!equals) exit(2);
+  *equals = '\0';
+  return equals + 1;
+}
+
+static void make_key(posthaste_t* ph, const char* name, int32_t grant) {
+  posthaste_text_t* text = NULL;
+  const char* key;
+  check(posthaste_key_create(ph, name, grant, -1, &text, error));
+  key = strstr(posthaste_text_data(text), "\"key\":\"");
+  if (!key) exit(1);
+  key += strlen("\"key\":\"");
+  printf("key %s %.*s\n", name, (int)strcspn(key, "\""), key);
+  posthaste_text_free(text);
+}
+
+static void push_lines(posthaste_t* ph) {
+  static char line[1 << 16];
+  while (fgets(line, sizeof line, stdin)) {
+    char* payload;
+    line[strcspn(line, "\n")] = '\0';
+    if (strcmp(line, "flush") == 0) {
+      posthaste_flush(ph, 5000, NULL);
+      continue;
+    }
+    payload = strchr(line, ' ');
+    if (!payload) exit(2);
+    *payload++ = '\0';
+    printf("pushed %d\n", (int)posthaste_push(ph, line, payload, strlen(payload)));
+  }
+}
+
+int main(int argc, char** argv) {
+  posthaste_t* ph;
+  posthaste_admin_t* admin;
+  posthaste_conf_t* conf = posthaste_conf_new();
+  posthaste_admin_conf_t* admin_conf = posthaste_admin_conf_new();
+  int i;
+  error = posthaste_error_new();
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  for (i = 1; i < argc; ++i) {
+    char* const value = value_of(argv[i]);
+    if (strncmp(argv[i], "conf:", 5) == 0) {
+      check(posthaste_conf_set(conf, argv[i] + 5, value, error));
+    } else if (strncmp(argv[i], "admin:", 6) == 0) {
+      check(posthaste_admin_conf_set(admin_conf, argv[i] + 6, value, error));
+    } else {
+      return 2;
+    }
+  }
+  check(posthaste_new(conf, &ph, error));
+  check(posthaste_set_log(ph, log_line, stdout));
+  check(posthaste_start(ph, error));
+  make_key(ph, "modify", POSTHASTE_GRANT_MODIFY);
+  make_key(ph, "view", POSTHASTE_GRANT_VIEW);
+  check(posthaste_admin_start(ph, admin_conf, &admin, error));
+  printf("listening on %s\n", posthaste_admin_url(admin));
+  push_lines(ph);
+  printf("stopped %d\n", (int)posthaste_admin_stop(admin, 2000, error));
+  posthaste_close(ph, 2000, NULL);
+  posthaste_admin_free(admin);
+  posthaste_free(ph);
+  posthaste_admin_conf_free(admin_conf);
+  posthaste_conf_free(conf);
+  posthaste_error_free(error);
+  return 0;
+}
