@@ -52,11 +52,11 @@ core::Result<std::optional<uint64_t>> count_parameter(const Call& call, std::str
   const auto text = call.target.parameter(name);
   if (!text) return std::optional<uint64_t>();
   const auto number = config::parse_count(*text);
-  if (!number || *number == 0 || *number > kCountMax) {
-    return {ErrorCode::BadValue, fmt::format("{} must be 1..{}", name, kCountMax),
+  if (!number || *number == 0) {
+    return {ErrorCode::BadValue, fmt::format("{} must be a number from 1 on", name),
             std::string(name)};
   }
-  return std::optional<uint64_t>(*number);
+  return std::optional<uint64_t>(std::min(*number, kCountMax));
 }
 
 core::Result<uint64_t> after_parameter(const Call& call) {

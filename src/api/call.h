@@ -78,7 +78,8 @@ void revoke_key(Call& call);
 core::Result<engine::Snapshot> find_visible(const Call& call, const std::string& id);
 bool is_visible(const Call& call, const core::Webhook& webhook);
 
-// A parameter that counts, 1 to 1,000,000; nothing when it is not given; BadValue.
+// A parameter that counts, from 1 on, more than 1,000,000 being that; nothing when it is not given;
+// BadValue.
 core::Result<std::optional<uint64_t>> count_parameter(const Call& call, std::string_view name);
 
 // The parameter `after`: the sequence that a page begins behind, 0 when it is not given; BadValue.

@@ -56,18 +56,38 @@ core::Result<spool::DeadLetter> find_letter(const Call& call) {
   return letter;
 }
 
+// A page of those that the call may see, however many others lie between them.
+core::Result<std::vector<spool::DeadLetter>> visible_letters(const Call& call,
+                                                             const spool::DeadLetterFilter& filter,
+                                                             uint64_t after, size_t limit) {
+  if (!call.scope) return call.engine.list_dead_letters(filter, after, limit);
+  std::vector<spool::DeadLetter> visible;
+  while (visible.size() < limit) {
+    auto page = call.engine.list_dead_letters(filter, after, kLettersLimitMax);
+    if (!page) return page.error();
+    if (page->empty()) break;
+    after = page->back().sequence;
+    for (spool::DeadLetter& letter : *page) {
+      if (may_see(call, letter.webhook_id)) visible.push_back(std::move(letter));
+    }
+  }
+  if (visible.size() > limit) visible.resize(limit);
+  return visible;
+}
+
 spool::DeadLetterFilter only(const std::string& batch_id) {
   spool::DeadLetterFilter filter;
   filter.batch_id = batch_id;
   return filter;
 }
 
-std::string replayed_json(uint64_t count, std::optional<uint64_t> after) {
+// after: where to go on; 0 when there is nothing more, since sequences begin with 1.
+std::string replayed_json(uint64_t count, uint64_t after) {
   std::string text;
   json::Writer writer(text);
   writer.begin_object().uint64("replayed", count).key("after");
-  if (after) {
-    writer.uint64(*after);
+  if (after != 0) {
+    writer.uint64(after);
   } else {
     writer.null();
   }
@@ -79,14 +99,16 @@ void replay(Call& call, const spool::DeadLetterFilter& filter, uint64_t after) {
   const auto sums = std::make_shared<spool::Sums>();
   // A page whose last one is known before it is done.
   const auto last = std::make_shared<uint64_t>(after);
+  const bool is_one = filter.batch_id.has_value();
   const auto has_page = call.engine.begin_replay(
-      filter, *last, sums, [reply = call.reply, sums, last](const engine::Outcome& outcome) {
+      filter, *last, sums,
+      [reply = call.reply, sums, last, is_one](const engine::Outcome& outcome) {
         reply(outcome.error.code == ErrorCode::Ok
-                  ? results_answer(replayed_json(sums->batches_count, *last))
+                  ? results_answer(replayed_json(sums->batches_count, is_one ? 0 : *last))
                   : engine_error(outcome.error));
       });
   if (!has_page) return call.reply(spool_error(has_page.error()));
-  if (!*has_page) call.reply(results_answer(replayed_json(0, std::nullopt)));
+  if (!*has_page) call.reply(results_answer(replayed_json(0, 0)));
 }
 
 // The filter that a body's members make, texts or numbers; nothing when the reply is given.
@@ -140,14 +162,12 @@ void list_dead_letters(Call& call) {
   if (!after) return call.reply(bad_parameter(after.error().message));
   if (!limit) return call.reply(bad_parameter(limit.error().message));
   const size_t limit_max = std::min<size_t>(limit->value_or(kLettersLimitMax), kLettersLimitMax);
-  const auto letters = call.engine.list_dead_letters(filter, *after, limit_max);
+  const auto letters = visible_letters(call, filter, *after, limit_max);
   if (!letters) return call.reply(spool_error(letters.error()));
   std::string text;
   json::Writer writer(text);
   writer.begin_array();
-  for (const spool::DeadLetter& letter : *letters) {
-    if (may_see(call, letter.webhook_id)) write_batch(writer, letter);
-  }
+  for (const spool::DeadLetter& letter : *letters) write_batch(writer, letter);
   writer.end_array();
   call.reply(results_answer(text));
 }

@@ -70,6 +70,7 @@ void define_program(CLI::App& app, Chosen& chosen);
 
 void define_config(CLI::App& app, Chosen& chosen);
 void define_sink(CLI::App& app, Chosen& chosen);
+void define_spool(CLI::App& app, Chosen& chosen);
 void define_version(CLI::App& app, Chosen& chosen);
 
 }  // namespace posthaste::cli

@@ -77,6 +77,7 @@ void define_program(CLI::App& app, Chosen& chosen) {
   formatter->column_width(kLeft);
   app.formatter(formatter);
   define_sink(app, chosen);
+  define_spool(app, chosen);
   define_config(app, chosen);
   define_version(app, chosen);
   // Last, since subcommands inherit it.

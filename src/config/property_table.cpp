@@ -383,6 +383,10 @@ constexpr Property kProperties[] = {
         "role", kIn<&EngineSettings::role>, kRoles, Change::New,
         "What the engine does: deliver, or write events into the spool directory of an engine in "
         "another process that delivers them."),
+    boolean("delivery", kIn<&EngineSettings::delivers>, Change::New,
+            "Whether batches go out; with off all webhooks stand still as if they were paused, and "
+            "nothing expires: for looking at a spool and mending it. Test POSTs go out all the "
+            "same."),
     duration(
         "producer.lock_timeout", kIn<&EngineSettings::producer_lock_timeout>, 1, kMinute,
         Change::New,

@@ -127,6 +127,7 @@ struct EngineSettings {
   std::string spool_group;  // empty: that of the process
   uint32_t spool_file_mode = 0600;
   Role role = Role::Deliverer;
+  bool delivers = true;  // false: every batch waits as if its webhook were paused
   Duration producer_lock_timeout = std::chrono::milliseconds(50);
   uint64_t producer_max_bytes = uint64_t{256} << 20;  // of all producer files together
   uint64_t dead_letter_max_bytes = uint64_t{1} << 30;

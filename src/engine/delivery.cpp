@@ -261,7 +261,7 @@ void Delivery::add_target(Record& record) {
   target->endpoint.settings = &record.webhook->settings;
   target->endpoint.rate = &record.rate;
   target->endpoint.owner = target.get();
-  target->endpoint.is_held = record.webhook->is_paused;
+  target->endpoint.is_held = is_held(*record.webhook);
   target->endpoint.is_stopped = record.webhook->is_disabled;
   record.targets.push_back(std::move(target));
 }
@@ -343,7 +343,7 @@ void Delivery::change_webhook(Record& record, const core::WebhookPtr& webhook) {
   if (is_enabled) record.failing_since = core::kNever;
   batcher_.settings_changed(record.subscriber);
   for (const auto& target : record.targets) {
-    scheduler_.hold(target->endpoint, webhook->is_paused, now_);
+    scheduler_.hold(target->endpoint, is_held(*webhook), now_);
     scheduler_.stop(target->endpoint, webhook->is_disabled, now_);
     if (is_enabled) scheduler_.retry_now(target->endpoint, now_);
     scheduler_.settings_changed(target->endpoint, now_);
@@ -379,7 +379,7 @@ void Delivery::remove_webhook(Record& record, bool drops_queued) {
   for (const auto& target : record.targets) {
     // A paused webhook that is removed drains, else its batches would wait for ever.
     if (!core::is_broken(core::Break::RemovedStuck)) {
-      scheduler_.hold(target->endpoint, false, now_);
+      scheduler_.hold(target->endpoint, !settings_.delivers, now_);
     }
     scheduler_.stop(target->endpoint, false, now_);
     if (!drops_queued) continue;

@@ -139,6 +139,9 @@ class Delivery {
   void apply(WebhookControl& control);
   void add_webhook(const core::WebhookPtr& webhook);
   void add_target(Record& record);
+  bool is_held(const core::Webhook& webhook) const {
+    return webhook.is_paused || !settings_.delivers;
+  }
   void subscribe(Record& record);
   void activate_due(core::Instant until);
   void report_activations();

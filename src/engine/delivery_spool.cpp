@@ -41,7 +41,7 @@ void Delivery::restore_webhook(const std::vector<core::WebhookPtr>& revisions, b
     record.targets.back()->webhook = revision;
     // As when it was removed: it drains, also if it was paused.
     if (is_removed) {
-      record.targets.back()->endpoint.is_held = false;
+      record.targets.back()->endpoint.is_held = !settings_.delivers;
       record.targets.back()->endpoint.is_stopped = false;
     }
   }

@@ -80,6 +80,7 @@ class StatusTest(BatchTest):
         self.assertEqual(self.status(identifier, "?limit=2", "attempts"), attempts[:2])
         self.assertEqual(len(self.status(identifier, "?limit=1")), 1)
         self.assertEqual(self.status(identifier, "?limit=1000&timezone=UTC"), self.status(identifier))
+        self.assertEqual(self.status(identifier, "?limit=4000000000"), self.status(identifier))
 
     def test_a_failure_and_a_success_are_told_by_the_webhook_too(self):
         identifier, _ = self.deliver(500, 200)
@@ -229,6 +230,8 @@ class DeadLetterTest(BatchTest):
         _, _, foreign = self.die()
         identifier, _, own = self.die(("subaccount_id", 7), subaccount_id=7)
         self.assertEqual(bound.get("/api/v1/dead-letters").results, [own])
+        # Those of others take no room of a page.
+        self.assertEqual(bound.get("/api/v1/dead-letters?limit=1").results, [own])
         url = f"/api/v1/dead-letters/{foreign['batch_id']}"
         for method, rest in (("GET", ""), ("DELETE", ""), ("POST", "/replay")):
             self.assert_error(bound.call(method, url + rest), 404, message="Resource could not be found")

@@ -76,11 +76,11 @@ class TableTest(ApiTest):
 
     def test_a_bad_parameter_is_told_by_its_name(self):
         identifier = self.create()
-        for limit in ("0", "-1", "x", "", "1.5", "1000001", "99999999999999999999999", "1e3", " 1"):
+        for limit in ("0", "-1", "x", "", "1.5", "99999999999999999999999", "1e3", " 1"):
             for route in ("batch-status", "attempts"):
                 answer = self.api.get(f"{BASE}/{identifier}/{route}?limit={limit.replace(' ', '%20')}")
                 self.assert_error(answer, 400, message="invalid parameter", code="1200",
-                                  description="limit must be 1..1000000")
+                                  description="limit must be a number from 1 on")
 
     def test_a_body_that_is_not_json_is_refused_with_the_reason(self):
         identifier = self.create()

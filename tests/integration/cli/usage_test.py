@@ -14,6 +14,11 @@ BAD_VALUES = {
     "NUMBER": ["", "x", "-1", "1.5", "99999999999999999999999"],
     "RULE": ["", "abc", "99", "600", "503:", "503:every=0", "503:never=1", "503:for=2s", "reset:retry-after=1", "413:over=x"],
     "SECRET": ["", "whsec_", "whsec_!!!!", "whpk_AAAA", "secret"],
+    "TIME": ["", "x", "-1s", "2026-13-01", "12:00", "0s1"],
+    "KEY=VALUE": ["", "x", "=1", "=", " =1"],
+    "DIR": None,
+    "FILE": None,
+    "ID": None,
     "TOKEN": None,
     "NAME": None,
 }
@@ -52,7 +57,8 @@ class Usage(unittest.TestCase):
 
     def test_unknown_flags_and_missing_values_are_refused_by_name(self):
         for path, text in subcommands():
-            self.assert_refused([*path, "--no-such-flag"], "--no-such-flag" if path else None)
+            needs_more = "--spool-dir" in text or " REQUIRED" in text
+            self.assert_refused([*path, "--no-such-flag"], None if needs_more else "--no-such-flag")
             for name, kind in options(text):
                 if kind:
                     self.assert_refused([*path, name], name)

@@ -257,6 +257,7 @@ TEST_CASE("The defaults are those of the design", "[config][property_table]") {
       {"spool.group", ""},
       {"spool.file_mode", "0600"},
       {"role", "deliverer"},
+      {"delivery", "on"},
       {"producer.lock_timeout", "50ms"},
       {"producer.max_bytes", "256MiB"},
       {"dead_letter.max_bytes", "1GiB"},
