@@ -249,8 +249,9 @@ TEST_CASE("Events that were produced while no engine delivered arrive when one s
   for (const auto& [id, count] : arrived_ids(receiver)) CHECK(count == 1);
 }
 
+// [unsanitized]: fifty instrumented processes are too slow for its bounds.
 TEST_CASE("Fifty producers of two users, some killed, one stopped with a file: nothing is lost",
-          "[integration][producer]") {
+          "[integration][producer][unsanitized]") {
   if (::getuid() != 0) {
     WARN("not run as root: all producers have one user");
   }
@@ -299,8 +300,9 @@ TEST_CASE("Fifty producers of two users, some killed, one stopped with a file: n
   for (const auto& [id, count] : arrived_ids(receiver)) CHECK(count == 1);
 }
 
+// [unsanitized]: ThreadSanitizer ends a forked child that starts a thread.
 TEST_CASE("Over kills of the deliverer every event of a producer is in exactly one batch",
-          "[integration][producer]") {
+          "[integration][producer][unsanitized]") {
   const Place place;
   Receiver receiver;
   {
