@@ -237,6 +237,9 @@ class HostileTest(ApiTest):
                 self.assert_refused(self.api.call(method, target, body), 400, 413, 422)
         self.assertEqual(self.api.get(BASE).status, 200)
 
+    def test_a_body_beyond_the_limit_is_refused_by_its_size(self):
+        self.assert_error(self.api.post(BASE, b" " * ((16 << 20) + 1)), 413, message="Request body is too large")
+
     def test_a_message_of_a_validation_may_be_strange_but_is_sent_as_json(self):
         identifier = self.create()
         for message in ([], [[]], [1.5, None, True, "\u0000\u2028"], {"a": {"b": [10**15]}}):
@@ -370,6 +373,24 @@ class KeysTest(ApiTest):
         self.assertLess(self.memory_kib() - before, 32 * 1024)
         # The host and its guessers share two interpreters here: what is measured is that nobody waits his turn out.
         self.assertLess(busy, max(10 * quiet, 0.1))
+
+
+class BadDiskTest(ApiTest):
+    settings = {"spool.dir": "FOLDER/spool"}
+
+    def test_a_key_that_cannot_be_written_is_an_error_of_the_server_and_is_not_made(self):
+        kept = next(path for path in (self.folder / "spool").iterdir()
+                    if path.is_file() and b'"sha256"' in path.read_bytes())
+        kept.rename(self.folder / "aside")
+        kept.mkdir()
+        (kept / "full").touch()
+        answer = self.api.post("/api/v1/keys", {"name": "x", "grant": "view"})
+        self.assertEqual((answer.status, answer.error["message"], answer.error["code"]),
+                         (500, "Internal Server Error", "1500"))
+        (kept / "full").unlink()
+        kept.rmdir()
+        self.assertEqual([each["name"] for each in self.api.get("/api/v1/keys").results], ["tests"])
+        self.assertTrue(self.api.new_key("view"))
 
 
 if __name__ == "__main__":
