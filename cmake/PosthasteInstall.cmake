@@ -21,6 +21,8 @@ if(POSTHASTE_BUILD_CLI)
   install(DIRECTORY ${POSTHASTE_MANUAL_DIR}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 FILES_MATCHING PATTERN *.1)
   install(FILES ${POSTHASTE_MANUAL_DIR}/posthaste.bash
     DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME posthaste)
+  install(FILES ${PROJECT_BINARY_DIR}/src/cli/posthaste.service DESTINATION lib/systemd/system)
+  install(FILES ${PROJECT_SOURCE_DIR}/src/cli/posthaste.conf DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/posthaste)
 endif()
 set(POSTHASTE_PC_PACKAGES posthaste posthaste-static posthaste-producer)
 if(POSTHASTE_BUILD_ADMIN)

@@ -69,8 +69,13 @@ inline core::Result<uint64_t> parse_number(const std::string& text) {
 void define_program(CLI::App& app, Chosen& chosen);
 
 void define_config(CLI::App& app, Chosen& chosen);
+void define_events(CLI::App& app, Chosen& chosen);
+void define_key(CLI::App& app, Chosen& chosen);
+void define_push(CLI::App& app, Chosen& chosen);
+void define_serve(CLI::App& app, Chosen& chosen);
 void define_sink(CLI::App& app, Chosen& chosen);
 void define_spool(CLI::App& app, Chosen& chosen);
 void define_version(CLI::App& app, Chosen& chosen);
+void define_webhook(CLI::App& app, Chosen& chosen);
 
 }  // namespace posthaste::cli

@@ -53,6 +53,7 @@ std::string heading(const CLI::Option& option) {
 
 std::string described(const CLI::Option& option) {
   std::string text = option.get_description();
+  if (option.get_required()) text += " Required.";
   if (!option.get_default_str().empty()) text += " Default: " + option.get_default_str() + ".";
   return text;
 }

@@ -50,7 +50,8 @@ class WrappingFormatter : public CLI::Formatter {
     }
     head += head.size() < kLeft ? std::string(kLeft - head.size(), ' ')
                                 : "\n" + std::string(kLeft, ' ');
-    return head + wrapped(make_option_desc(option), kLeft, kLeft) + "\n";
+    const char* required = option->get_required() && !is_positional ? " Required." : "";
+    return head + wrapped(make_option_desc(option) + required, kLeft, kLeft) + "\n";
   }
   std::string make_footer(const CLI::App* app) const override {
     return app->get_footer().empty() ? "" : wrapped(app->get_footer(), 0, 0) + "\n";
@@ -76,8 +77,13 @@ void define_program(CLI::App& app, Chosen& chosen) {
   const auto formatter = std::make_shared<WrappingFormatter>();
   formatter->column_width(kLeft);
   app.formatter(formatter);
-  define_sink(app, chosen);
+  define_serve(app, chosen);
+  define_push(app, chosen);
+  define_webhook(app, chosen);
+  define_key(app, chosen);
   define_spool(app, chosen);
+  define_sink(app, chosen);
+  define_events(app, chosen);
   define_config(app, chosen);
   define_version(app, chosen);
   // Last, since subcommands inherit it.

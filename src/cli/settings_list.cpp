@@ -66,7 +66,7 @@ core::Result<SettingsList> read_settings_file(const std::string& path) {
   return settings;
 }
 
-core::Result<> apply(const SettingsList& settings, posthaste_conf_t* conf) {
+core::Result<> apply_settings(const SettingsList& settings, posthaste_conf_t* conf) {
   ErrorText error;
   for (const Setting& setting : settings) {
     const int32_t code =

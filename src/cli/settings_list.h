@@ -28,7 +28,7 @@ core::Result<SettingsList> read_settings_file(const std::string& path);
 core::Result<std::string> read_file(const std::string& path, size_t size_max);
 
 // Sets them all; the error is the library's, which names the key.
-core::Result<> apply(const SettingsList& settings, posthaste_conf_t* conf);
+core::Result<> apply_settings(const SettingsList& settings, posthaste_conf_t* conf);
 
 // Unix time in milliseconds from `2026-01-31`, `2026-01-31T12:00:00` with or without Z (UTC), or a
 // length such as `2h` before now. BadValue.

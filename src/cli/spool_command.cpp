@@ -1,7 +1,7 @@
 // `posthaste spool`: its subcommands and their arguments.
 #include <chrono>
 
-#include "cli/command.h"
+#include "cli/server_flags.h"
 #include "cli/spool_tool.h"
 
 namespace posthaste::cli {
@@ -17,13 +17,6 @@ using Options = std::shared_ptr<SpoolOptions>;
 core::Result<int64_t> parse_time_before_now(const std::string& text) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return parse_time(text, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-}
-
-core::Result<uint64_t> parse_timeout(const std::string& text) {
-  const auto length_ms = config::parse_ms(text);
-  constexpr uint64_t kDayMs = 24 * 60 * 60 * 1000;
-  if (length_ms && *length_ms > 0 && *length_ms <= kDayMs) return *length_ms;
-  return {core::ErrorCode::BadValue, "'" + text + "' is not a length of time such as 30s"};
 }
 
 void add_filters(CLI::App* command, const Options& options) {

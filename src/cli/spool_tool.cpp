@@ -214,9 +214,9 @@ core::Result<Engine> open_spool(const std::string& directory, const SettingsList
   if (!access) return access.error();
   const Conf conf(posthaste_conf_new());
   for (const SettingsList& list : {wide_open(directory), *access}) {
-    if (auto done = apply(list, conf.get()); !done) return done.error();
+    if (auto done = apply_settings(list, conf.get()); !done) return done.error();
   }
-  if (auto done = apply(settings, conf.get()); !done) {
+  if (auto done = apply_settings(settings, conf.get()); !done) {
     status = Exit::Usage;
     return done.error();
   }

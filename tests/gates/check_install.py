@@ -15,7 +15,8 @@ EXPECTED = ["include/posthaste/posthaste.h", "share/doc/posthaste/LICENSE", "*/l
             "include/posthaste/admin.h", "*/libposthaste_admin.so", "*/libposthaste_admin.so.0", "*/libposthaste_admin.a",
             "*/pkgconfig/posthaste-admin.pc", "*/pkgconfig/posthaste.pc", "*/pkgconfig/posthaste-static.pc",
             "*/cmake/posthaste/posthaste-config.cmake", "bin/posthaste", "share/man/man1/posthaste.1",
-            "share/man/man1/posthaste-sink.1", "share/bash-completion/completions/posthaste"]
+            "share/man/man1/posthaste-sink.1", "share/bash-completion/completions/posthaste",
+            "lib/systemd/system/posthaste.service", "etc/posthaste/posthaste.conf"]
 
 
 def run(*command, env=None):
