@@ -53,7 +53,7 @@ uint64_t declared_size(const Exchange& exchange) {
 }
 
 Answer refused_size(uint64_t limit) {
-  return error_answer(413, "Payload Too Large",
+  return error_answer(413, "Request body is too large",
                       "the body may have " + std::to_string(limit) + " bytes");
 }
 
@@ -188,9 +188,6 @@ Answer Listener::judge(const Exchange& exchange) const {
   if (origin && !HostRules::is_own_origin(*origin, *host) && !rules_.is_listed_origin(*origin)) {
     return error_answer(403, "Forbidden",
                         "the Origin header names neither this server nor a configured origin");
-  }
-  if (!is_one_of(exchange.method, {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})) {
-    return error_answer(405, "Method Not Allowed", "the API has GET, POST, PUT and DELETE");
   }
   return {};
 }
