@@ -24,6 +24,8 @@ import urllib.parse
 from api_contract import Contract
 
 WAIT_S = 20
+# Whether hosts leave HTTP to libposthaste_admin, the library's own listener.
+HAS_LISTENER = "POSTHASTE_ADMIN_LIBRARY" in os.environ
 KEY = "key-of-the-tests-0123456789"
 FAST = {"webhook.activation_delay": "0s", "batch.max_age": "20ms", "retry.base": "30ms",
         "retry.max": "60ms"}
@@ -149,6 +151,8 @@ class Host:
         self.log = pathlib.Path(folder) / f"host-{time.monotonic_ns()}.log"
         words = [f"{name}={value}" for name, value in {**FAST, **(settings or {})}.items()]
         server = pathlib.Path(__file__).with_name("api_server.py")
+        if HAS_LISTENER and not options:
+            options = ("--listener",)
         environment = dict(os.environ)
         if "POSTHASTE_PRELOAD" in environment:  # what a library under a sanitizer needs first
             environment["LD_PRELOAD"] = environment["POSTHASTE_PRELOAD"]

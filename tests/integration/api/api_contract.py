@@ -39,7 +39,7 @@ class Contract:
         if key not in self.validators:
             whole = {**schema, "components": self.document["components"]}
             self.validators[key] = jsonschema.Draft202012Validator(
-                whole, format_checker=jsonschema.draft202012_format_checker)
+                whole, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
         return self.validators[key]
 
     def described(self, method, target, answer):

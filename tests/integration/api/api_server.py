@@ -1,10 +1,11 @@
 """A host of the library in Python: its REST handler behind an HTTP server of Python's own.
 
-    api_server.py [--ticket] --key KEY [SETTING=VALUE]...
+    api_server.py [--ticket | --listener] --key KEY [SETTING=VALUE]...
 
 KEY becomes an API key that may do everything. Prints `listening on http://127.0.0.1:PORT` and runs until SIGTERM.
---ticket answers through posthaste_api_handle_ticket and the report of the ticket instead of posthaste_api_handle.
-Standard library only; the library is named by the environment, POSTHASTE_LIBRARY.
+--ticket answers through posthaste_api_handle_ticket and the report of the ticket instead of posthaste_api_handle;
+--listener leaves HTTP to libposthaste_admin. Standard library only; the libraries are named by the environment,
+POSTHASTE_LIBRARY and POSTHASTE_ADMIN_LIBRARY.
 """
 
 import ctypes
@@ -117,11 +118,30 @@ class Engine:
         LIBRARY.posthaste_response_free(response)
         return found
 
-    def close(self):
+    def close(self, before_free=lambda: None):
         LIBRARY.posthaste_close(self.engine, 2000, self.error)
         self.is_open = False
         self.poller.join()
+        before_free()
         LIBRARY.posthaste_free(self.engine)
+
+
+class Listener:
+    """The library's own HTTP server in front of an engine."""
+
+    def __init__(self, engine):
+        self.library = ctypes.CDLL(os.environ["POSTHASTE_ADMIN_LIBRARY"])
+        self.library.posthaste_admin_url.restype = ctypes.c_char_p
+        self.engine = engine
+        self.admin = ctypes.c_void_p()
+        engine.check(self.library.posthaste_admin_start(engine.engine, None, ctypes.byref(self.admin),
+                                                        engine.error))
+        self.url = self.library.posthaste_admin_url(self.admin).decode()
+
+    def serve_until_end(self):
+        signal.sigwait([signal.SIGTERM])
+        self.library.posthaste_admin_stop(self.admin, 2000, self.engine.error)
+        self.engine.close(lambda: self.library.posthaste_admin_free(self.admin))
 
 
 class Connection(http.server.BaseHTTPRequestHandler):
@@ -160,18 +180,28 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def __init__(self, engine):
+        super().__init__(("127.0.0.1", 0), Connection)
+        self.engine = engine
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def serve_until_end(self):
+        signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=self.shutdown).start())
+        self.serve_forever(poll_interval=0.02)
+        self.engine.close()
+
 
 def main(arguments):
     has_tickets = "--ticket" in arguments
     key = arguments[arguments.index("--key") + 1]
     settings = [text.split("=", 1) for text in arguments if "=" in text]
+    if "--listener" in arguments:
+        # Before there are threads, so that all of them leave the signal to the main one.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     engine = Engine(settings, key, has_tickets)
-    server = Server(("127.0.0.1", 0), Connection)
-    server.engine = engine
-    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-    print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
-    server.serve_forever(poll_interval=0.02)
-    engine.close()
+    server = Listener(engine) if "--listener" in arguments else Server(engine)
+    print(f"listening on {server.url}", flush=True)
+    server.serve_until_end()
 
 
 if __name__ == "__main__":
