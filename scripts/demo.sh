@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# The main job on real input: starts a receiver and the example mail server, sends mail with curl, reads and clicks
-# it, and shows the batch that arrives. Exit status 0 only if injection, delivery, open and click came with the
-# message's one message_id. `--suppress TYPE` keeps one type back, to see the demo fail.
+# The main job on real input: starts a receiver and the example mail server, creates a webhook by the REST API, sends
+# mail with curl, reads and clicks it, and shows the batch that arrives. Exit status 0 only if injection, delivery, open
+# and click came with the message's one message_id. `--suppress TYPE` keeps one type back, to see the demo fail;
+# `--keep` leaves everything running at the end, so that the web page can be looked at.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 
-usage='usage: scripts/demo.sh [--suppress injection|delivery|open|click]'
+usage='usage: scripts/demo.sh [--keep | --suppress injection|delivery|open|click]'
 suppress=()
+keep=false
 case "$#:${1-}" in
   0:) ;;
+  1:--keep) keep=true ;;
   2:--suppress)
     case "$2" in
       injection | delivery | open | click) suppress=(--suppress "$2") ;;
@@ -18,6 +21,8 @@ case "$#:${1-}" in
   1:--help) echo "$usage" && exit 0 ;;
   *) die "$usage" ;;
 esac
+# There is nobody to look at the page, or to end the demo.
+[ -t 1 ] || keep=false
 
 # POSTHASTE_BUILD names a finished build to use instead of making one (the tests do so).
 build=${POSTHASTE_BUILD:-$POSTHASTE_ROOT/build/release}
@@ -74,17 +79,35 @@ receiver=$(wait_for "$work/receiver.log" listening)
 receiver=${receiver#http://}
 echo "   It listens on http://$receiver"
 
-echo "2. mini_mta is a mail server with Posthaste inside. It has one webhook, for injection, delivery, open and click."
+echo "2. mini_mta is a mail server with Posthaste inside: library, REST API and web page in one process."
 "$(find "$build" -type f -name mini_mta -perm -u+x | head -n 1)" --maildir "$work/mail" --users alice,bob \
-  --domain example.test --target "http://$receiver/webhook" --token "$token" \
-  --events injection,delivery,open,click --batch-age 2s "${suppress[@]}" >"$work/mini_mta.log" &
+  --domain example.test --api-port 0 --activation-delay 1s --batch-age 2s "${suppress[@]}" >"$work/mini_mta.log" &
 mta=$!
 pids+=("$mta")
 smtp=$(wait_for "$work/mini_mta.log" smtp)
 http=$(wait_for "$work/mini_mta.log" http)
-echo "   It takes mail on smtp://$smtp and serves pixel and links on http://$http"
+api=$(wait_for "$work/mini_mta.log" api)
+key=$(wait_for "$work/mini_mta.log" api-key)
+echo "   It takes mail on smtp://$smtp, serves pixel and links on http://$http and its API on $api"
 
-echo "3. Two messages are sent over SMTP, one text/html, one multipart:"
+echo "3. A webhook is created; before that the receiver is tested with a POST, which it must answer by 200:"
+body='{"name":"Example webhook","target":"http://'$receiver'/webhook","auth_token":"'$token'",'
+body+='"events":["injection","delivery","open","click"]}'
+fetch --output "$work/created" --write-out '%{http_code}' --request POST --header 'Content-Type: application/json' \
+  --header "Authorization: $key" --data "$body" "$api/api/v1/webhooks/" >"$work/status"
+echo "   curl -X POST $api/api/v1/webhooks/ -H 'Authorization: $key' \\"
+echo "     -H 'Content-Type: application/json' -d '$body'"
+echo "     -> $(cat "$work/status") $(cat "$work/created")"
+[ "$(cat "$work/status")" = 200 ] || die "the webhook was not created"
+for ((i = 0; i < 200; i++)); do
+  fetch --header "Authorization: $key" "$api/api/v1/webhooks" >"$work/webhooks"
+  ! grep -q '"state":"active"' "$work/webhooks" || break
+  sleep 0.1
+done
+grep -q '"state":"active"' "$work/webhooks" || die "the webhook did not become active: $(cat "$work/webhooks")"
+echo "   It takes events after webhook.activation_delay, a minute unless told otherwise; here a second."
+
+echo "4. Two messages are sent over SMTP, one text/html, one multipart:"
 cat >"$work/html.eml" <<'MAIL'
 From: Shop <news@shop.test>
 To: alice@example.test
@@ -118,21 +141,29 @@ other_id=$(send bob@example.test "$work/multipart.eml")
 echo "   curl smtp://$smtp --mail-rcpt alice@example.test -> accepted, message_id $message_id"
 echo "   curl smtp://$smtp --mail-rcpt bob@example.test   -> accepted, message_id $other_id"
 
-echo "4. Alice's mail program loads the pixel of her copy, then she follows its link:"
+echo "5. Alice's mail program loads the pixel of her copy, then she follows its link:"
 copies=("$work"/mail/alice/new/*)
 [ -f "${copies[0]}" ] || die "the message is not in alice's Maildir"
 visit 'o/[0-9a-f]*\.gif' "${copies[0]}"
 visit 'c/[0-9a-f]*/[0-9]*' "${copies[0]}"
 
-echo "5. Two seconds after its first event the batch is POSTed."
+echo "6. Two seconds after its first event the batch is POSTed."
 for ((i = 0; i < 200; i++)); do
-  [ ! -s "$work/record" ] || break
+  # The first request on record is the test.
+  [ "$(wc -l <"$work/record")" -lt 2 ] || break
   sleep 0.1
 done
-# Ending both sends and writes down whatever is left, so that what is not on record now will never come.
-for pid in "$mta" "${pids[0]}"; do
-  kill "$pid" && wait "$pid" || die "a program did not end well: $(cat "$work"/*.log)"
-done
-pids=()
+if ! $keep; then
+  # Ending both sends and writes down whatever is left, so that what is not on record now will never come.
+  for pid in "$mta" "${pids[0]}"; do
+    kill "$pid" && wait "$pid" || die "a program did not end well: $(cat "$work"/*.log)"
+  done
+  pids=()
+fi
 agent=curl/$(curl --disable --version | awk 'NR == 1 { print $2 }')
 /usr/bin/python3 "$POSTHASTE_ROOT/scripts/lib/show_batch.py" "$work/record" "$message_id" "$other_id" "$token" "$agent"
+if $keep; then
+  echo "8. The page: $api/ with the API key $key"
+  echo "   Ctrl-C ends the demo."
+  wait "$mta"
+fi

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api.h"
 #include "events.h"
 #include "http.h"
 #include "maildir.h"
@@ -23,11 +24,14 @@
 
 /* How long the last batches may take when the server ends. */
 enum { kCloseTimeoutMs = 5000 };
+/* How long answers that are under way may take then. */
+enum { kStopTimeoutMs = 1000 };
 
 struct program {
   struct options options;
   posthaste_t* engine;
   posthaste_error_t* error;
+  posthaste_admin_t* api; /* null: not served */
 };
 
 static int signal_pipe[2];
@@ -98,6 +102,9 @@ static int start_engine(struct program* program) {
   int32_t code = POSTHASTE_OK;
   if (options->batch_age != NULL)
     code = posthaste_conf_set(conf, "batch.max_age", options->batch_age, program->error);
+  if (code == POSTHASTE_OK && options->activation_delay != NULL)
+    code = posthaste_conf_set(conf, "webhook.activation_delay", options->activation_delay,
+                              program->error);
   if (code == POSTHASTE_OK) code = posthaste_new(conf, &program->engine, program->error);
   posthaste_conf_free(conf);
   if (code != POSTHASTE_OK) return complain(program, "bad configuration");
@@ -105,7 +112,9 @@ static int start_engine(struct program* program) {
   if (options->webhook_file != NULL && !load_webhooks(program)) return 0;
   if (posthaste_start(program->engine, program->error) != POSTHASTE_OK)
     return complain(program, "the engine did not start");
-  return 1;
+  if (!options->has_api) return 1;
+  program->api = api_start(program->engine, options->api_port, program->error);
+  return program->api != NULL ? 1 : complain(program, "the API cannot be served");
 }
 
 /* Pulls all reports: what became of each batch. */
@@ -194,10 +203,12 @@ int main(int count, char** arguments) {
   } else {
     is_done = start_engine(&program) && run(&program);
   }
+  posthaste_admin_stop(program.api, kStopTimeoutMs, program.error);
   /* What is queued goes out now, for as long as it may take; what does not is reported as dropped.
    */
   posthaste_close(program.engine, kCloseTimeoutMs, program.error);
   print_reports(&program);
+  posthaste_admin_free(program.api);
   posthaste_free(program.engine);
   posthaste_error_free(program.error);
   return is_done ? 0 : 1;

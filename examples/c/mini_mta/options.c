@@ -16,12 +16,15 @@ static const char kUsage[] =
     "  --target URL          POST events here, with\n"
     "    --token TEXT          this token\n"
     "    --events A,B          these types (*: all)\n"
+    "  --api-port N          the REST API and the web page on 127.0.0.1; 0 lets the system choose\n"
+    "  --activation-delay T  a webhook made there takes events after this (60s)\n"
     "  --webhook-file FILE   webhooks as a JSON array; SIGHUP reads it again\n"
     "  --batch-age TIME      send a batch this long after its first event (30s)\n"
     "  --retry-delay MS      wait before the second attempt to deliver (10000)\n"
     "  --suppress TYPE       never push events of this type\n"
     "  --verbose             print what became of each batch\n"
-    "Prints `smtp 127.0.0.1:PORT` and `http 127.0.0.1:PORT` when it is ready. SIGTERM ends it.\n";
+    "Prints `smtp 127.0.0.1:PORT` and `http 127.0.0.1:PORT` when it is ready, before them, with\n"
+    "--api-port, `api-key KEY` and `api http://127.0.0.1:PORT`. SIGTERM ends it.\n";
 
 static int parse_number(const char* name, const char* text, long max, long* out) {
   char* end = NULL;
@@ -43,6 +46,7 @@ static int set_text(struct options* out, const char* name, const char* value) {
                {"--token", &out->token},
                {"--events", &out->events},
                {"--webhook-file", &out->webhook_file},
+               {"--activation-delay", &out->activation_delay},
                {"--batch-age", &out->batch_age},
                {"--suppress", &out->suppressed}};
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -63,6 +67,10 @@ static int set_option(struct options* out, const char* name, const char* value) 
   } else if (strcmp(name, "--http-port") == 0) {
     if (!parse_number(name, value, 65535, &number)) return 0;
     out->http_port = (unsigned short)number;
+  } else if (strcmp(name, "--api-port") == 0) {
+    if (!parse_number(name, value, 65535, &number)) return 0;
+    out->api_port = (unsigned short)number;
+    out->has_api = 1;
   } else if (strcmp(name, "--retry-delay") == 0) {
     if (!parse_number(name, value, 3600000, &number)) return 0;
     out->retry_ms = number;

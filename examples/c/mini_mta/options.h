@@ -9,6 +9,8 @@
 struct options {
   unsigned short smtp_port;
   unsigned short http_port;
+  unsigned short api_port;
+  int has_api;
   const char* maildir;
   const char* users;
   const char* domain;
@@ -17,6 +19,7 @@ struct options {
   const char* token;
   const char* events;
   const char* batch_age;
+  const char* activation_delay;
   const char* suppressed;
   int64_t retry_ms;
   int is_verbose;
