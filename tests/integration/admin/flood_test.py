@@ -9,11 +9,11 @@ things decides nothing), none fails, memory stays bounded, and the host ends wel
 """
 
 import http.client
+import multiprocessing
 import selectors
 import socket
 import statistics
 import sys
-import threading
 import time
 
 from admin_host import AdminHost
@@ -29,17 +29,25 @@ MEMORY_MAX_KIB = 400 * 1024
 
 
 class Flood:
-    """A thread that does something over and over until it is ended."""
+    """A process that does something over and over until it is ended; a thread would share the caller's interpreter lock."""
 
     def __init__(self, host):
         self.host = host
-        self.is_over = False
-        self.count = 0
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
+        self.shared_count = multiprocessing.Value("l", 0)
+        self.over = multiprocessing.Event()
+        self.process = multiprocessing.Process(target=self._run, daemon=True)
+        self.process.start()
+
+    @property
+    def count(self):
+        return self.shared_count.value
+
+    @count.setter
+    def count(self, value):
+        self.shared_count.value = value
 
     def _run(self):
-        while not self.is_over:
+        while not self.over.is_set():
             try:
                 self.turn()
             except OSError:
@@ -53,8 +61,10 @@ class Flood:
         pass
 
     def end(self):
-        self.is_over = True
-        self.thread.join()
+        self.over.set()
+        self.process.join()
+        if self.process.exitcode != 0:
+            raise AssertionError(f"{type(self).__name__} ended with {self.process.exitcode}")
 
 
 class SlowClients(Flood):
@@ -176,7 +186,7 @@ def main():
                 median = legitimate(host, CALLS)
             finally:
                 wrong = [f for f in running if isinstance(f, WrongKeys)]
-                while len(flood) == 1 and wrong and wrong[0].count < WRONG_KEYS and wrong[0].thread.is_alive():
+                while len(flood) == 1 and wrong and wrong[0].count < WRONG_KEYS and wrong[0].process.is_alive():
                     time.sleep(0.05)
                 for one in running:
                     one.end()
