@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 constexpr int kAcceptsPerTurn = 16;
 // Connections that read on in large bodies in one turn: senders of such, however many, make a turn
 // longer by no more than this.
-constexpr int kBodiesPerTurn = 4;
+constexpr int kBodiesPerTurn = 1;
 // Cut connections that libmicrohttpd has not closed yet.
 constexpr unsigned int kLeavingMax = 64;
 // How often the loop looks for what is overdue.
