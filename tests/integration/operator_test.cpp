@@ -623,3 +623,47 @@ TEST_CASE("Operators are told that an engine is not started or closed", "[integr
                                      host.error()) == POSTHASTE_E_STATE);
   CHECK(host.message() == "the engine is closed");
 }
+
+TEST_CASE("An engine with delivery off opens a spool, sends nothing and lets nothing expire",
+          "[integration][operator]") {
+  TemporaryDirectory directory;
+  Receiver receiver;
+  const std::string target = receiver.url("/hook");
+  {
+    Host host(durable(directory,
+                      {{"retry.max_age", "100ms"}, {"retry.base", "1h"}, {"retry.max", "1h"}}));
+    receiver.set_default({.status = 503});
+    host.put("a", target).put("gone", target).start();
+    push_range(host, 0, 3);
+    host.must(host.flush());
+    host.must(posthaste_remove(host.get(), "gone", POSTHASTE_REMOVE_DRAIN, host.error()));
+    host.must(posthaste_sync(host.get(), kTimeoutMs, host.error()));
+  }
+  const uint64_t before = receiver.log().totals().requests;
+  receiver.set_default({});
+  // Longer than the batches may wait.
+  std::this_thread::sleep_for(200ms);
+  std::string kept;
+  {
+    Host host(durable(directory, {{"delivery", "off"}, {"retry.max_age", "100ms"}}));
+    host.start();
+    kept = waiting(host);
+    CHECK(values(kept, "batch_id").size() == 2);
+    host.must(posthaste_retry_now(host.get(), nullptr, host.error()));
+    host.must(posthaste_resume(host.get(), "a", host.error()));
+    push_range(host, 3, 1);
+    host.must(host.flush());
+    host.must(posthaste_sync(host.get(), kTimeoutMs, host.error()));
+    CHECK(values(waiting(host), "batch_id").size() == 3);
+    CHECK(host.close() == POSTHASTE_OK);
+    for (const ReportHandle& report : host.take_reports()) {
+      CHECK(posthaste_report_kind(report.get()) != POSTHASTE_REPORT_DROPPED);
+    }
+  }
+  CHECK(receiver.log().totals().requests == before);
+  // The next one delivers what waited, under the same ids.
+  Host host(durable(directory));
+  host.start();
+  REQUIRE(wait_until([&] { return values(waiting(host), "batch_id").empty(); }));
+  CHECK(receiver.log().totals().requests == before + 3);
+}
