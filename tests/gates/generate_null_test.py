@@ -22,6 +22,8 @@ OPTIONAL = {
     "posthaste_webhook_set": {"value"},
     "posthaste_create": {"out"},
     "posthaste_load": {"out"},
+    "posthaste_key_put": {"out"},
+    "posthaste_response_body": {"out_size"},
     "posthaste_wants": {"type"},
     "posthaste_push": {"type"},
     "posthaste_push_many": {"type"},
@@ -44,7 +46,7 @@ OPTIONAL = {
     "posthaste_event_begin_array": {"key"},
 }
 # int32_t functions that are getters, so that null is 0 and not an error.
-GETTERS = {"posthaste_wants"} | {
+GETTERS = {"posthaste_wants", "posthaste_response_status"} | {
     f"posthaste_error_{name}" for name in ("code", "phase", "status")} | {
     f"posthaste_report_{name}" for name in ("kind", "code", "reason", "reached", "status", "level")}
 SPECIAL_RESULTS = {"posthaste_report_fd": "-1"}
@@ -59,6 +61,9 @@ VALID = {
     "posthaste_event_t*": "event", "const posthaste_event_t*": "event",
     "posthaste_report_t*": "report", "const posthaste_report_t*": "report",
     "posthaste_filter_t*": "filter", "const posthaste_filter_t*": "filter",
+    "posthaste_request_t*": "request", "const posthaste_request_t*": "request",
+    "posthaste_response_t*": "response", "const posthaste_response_t*": "response",
+    "posthaste_response_t**": "&made_response",
     "posthaste_text_t*": "text", "const posthaste_text_t*": "text",
     "posthaste_t**": "&made_engine", "posthaste_webhook_t**": "&made_webhook",
     "posthaste_webhook_list_t**": "&made_list", "posthaste_report_t**": "&made_report",
@@ -69,6 +74,8 @@ VALID = {
 VALID_TEXTS = {"type": '"delivery"', "id": '"hook"', "batch_id": '"batch"',
                "payload": '"{}"', "record": '"{}"', "lines": '"{}"',
                "json": '"{}"', "key": '"rcpt_to"', "value": '"1"', "path": '"missing.json"',
+               "method": '"GET"', "target": '"/health"', "name": '"name"', "body": '"{}"',
+               "address": '"127.0.0.1"', "scheme": '"https"',
                "event_class": '"custom_event"', "line": '"a line"'}
 
 PREAMBLE = """\
@@ -127,12 +134,16 @@ int main(void) {
   posthaste_filter_t* filter = posthaste_filter_new();
   posthaste_text_t* text = NULL;
   posthaste_text_t* made_text = NULL;
+  posthaste_request_t* request = posthaste_request_new("GET", "/health");
+  posthaste_response_t* response = NULL;
+  posthaste_response_t* made_response = NULL;
   guest_set_time_limit(60);
   guest_listen(&port);
   guest_put(engine, "hook", port);
   CHECK_CODE(POSTHASTE_OK, posthaste_start(engine, NULL));
   CHECK_CODE(POSTHASTE_OK, posthaste_list(engine, &list, NULL));
   CHECK_CODE(POSTHASTE_OK, posthaste_stats_json(engine, &text));
+  CHECK_CODE(POSTHASTE_OK, posthaste_api_handle(engine, request, 1000, &response, NULL));
 
 """
 EPILOGUE = """\
@@ -140,7 +151,9 @@ EPILOGUE = """\
   /* Nothing was changed by all this, and a null handle of any kind may be freed. */
   CHECK(posthaste_wants(engine, "delivery") == 1);
   CHECK(made_engine == NULL && made_webhook == NULL && made_list == NULL);
-  CHECK(made_report == NULL && made_text == NULL && number == 0);
+  CHECK(made_report == NULL && made_text == NULL && made_response == NULL && number == 0);
+  posthaste_response_free(response);
+  posthaste_request_free(request);
   posthaste_report_free(report);
   posthaste_filter_free(filter);
   posthaste_text_free(text);
