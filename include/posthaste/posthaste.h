@@ -159,8 +159,8 @@ enum {
 /* Returns POSTHASTE_PHASE_*. */
 POSTHASTE_API int32_t posthaste_error_phase(const posthaste_error_t* error);
 /* Returns the Node.js style name of a network error, such as "ECONNREFUSED"; "" when an HTTP status
- * was received. "EACCES" is a refusal by the address policy, "EAUTH" an OAuth 2 token that could
- * not be got. */
+ * was received. "EACCES" is a refusal by the address policy. Of a token request that failed it is
+ * that request's own. */
 POSTHASTE_API const char* posthaste_error_network_name(const posthaste_error_t* error);
 /* Returns the HTTP status of a failed verification; 0 when there was none. */
 POSTHASTE_API int32_t posthaste_error_status(const posthaste_error_t* error);
@@ -709,8 +709,8 @@ POSTHASTE_API int32_t posthaste_report_reason(const posthaste_report_t* report);
 POSTHASTE_API int32_t posthaste_report_reached(const posthaste_report_t* report);
 /* Returns the HTTP status of the attempt; 0 when there was none. */
 POSTHASTE_API int32_t posthaste_report_status(const posthaste_report_t* report);
-/* Returns the network error's name, such as "ETIMEDOUT", as posthaste_error_network_name; "" when
- * there was none. */
+/* Returns the network error's name, such as "ETIMEDOUT", as posthaste_error_network_name, "EAUTH"
+ * when an OAuth 2 token could not be got; "" when there was none. */
 POSTHASTE_API const char* posthaste_report_network_name(const posthaste_report_t* report);
 /* Returns how many attempts the batch has had. */
 POSTHASTE_API uint32_t posthaste_report_attempts(const posthaste_report_t* report);

@@ -171,7 +171,7 @@ TEST_CASE("A token URL that fails is told in the words of the original", "[auth]
     tokens.stop();
     CHECK(create(host, receiver.url("/"), oauth2(tokens)) == POSTHASTE_E_VERIFY_FAILED);
     CHECK(host.message().find("ECONNREFUSED") != std::string::npos);
-    CHECK(std::string(posthaste_error_network_name(host.error())) == "EAUTH");
+    CHECK(std::string(posthaste_error_network_name(host.error())) == "ECONNREFUSED");
     CHECK(posthaste_error_status(host.error()) == 0);
   }
   CHECK(std::string(posthaste_error_key(host.error())) == "oauth2.url");
