@@ -13,22 +13,11 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 import unittest
 
+from waiting import wait_until
+
 WAIT_S = 20
-
-
-def wait_until(condition, what):
-    """Returns the condition's first true value."""
-    deadline = time.monotonic() + WAIT_S
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {WAIT_S} s for {what}")
-        time.sleep(0.02)
 
 
 class Program:

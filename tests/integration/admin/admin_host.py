@@ -11,21 +11,10 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import time
+
+from waiting import wait_until
 
 WAIT_S = 30
-
-
-def wait_until(condition, what):
-    """Returns the condition's first true value."""
-    deadline = time.monotonic() + WAIT_S
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {WAIT_S} s for {what}")
-        time.sleep(0.02)
 
 
 class AdminHost:

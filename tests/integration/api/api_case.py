@@ -22,6 +22,7 @@ import unittest
 import urllib.parse
 
 from api_contract import Contract
+from waiting import wait_until
 
 WAIT_S = 20
 # Whether hosts leave HTTP to libposthaste_admin, the library's own listener.
@@ -31,18 +32,6 @@ FAST = {"webhook.activation_delay": "0s", "batch.max_age": "20ms", "retry.base":
         "retry.max": "60ms"}
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
 CONTRACT = Contract(pathlib.Path(os.environ["POSTHASTE_ROOT"]) / "docs" / "openapi.json")
-
-
-def wait_until(condition, what):
-    """Returns the condition's first true value."""
-    deadline = time.monotonic() + WAIT_S
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {WAIT_S} s for {what}")
-        time.sleep(0.01)
 
 
 class Answer:

@@ -4,8 +4,9 @@ import http.client
 import os
 import pathlib
 import subprocess
-import time
 import urllib.parse
+
+from waiting import wait_until
 
 COMMAND = os.environ["POSTHASTE_COMMAND"]
 WAIT_S = 30
@@ -16,18 +17,6 @@ def run(*arguments, data=None, environment=None, timeout=60):
     done = subprocess.run([COMMAND, *map(str, arguments)], input=data, capture_output=True, timeout=timeout, check=False,
                           env={**os.environ, **(environment or {})})
     return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-
-
-def wait_until(condition, what):
-    """Returns the condition's first true value."""
-    deadline = time.monotonic() + WAIT_S
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {WAIT_S} s for {what}")
-        time.sleep(0.02)
 
 
 class Running:
