@@ -1,4 +1,5 @@
-"""Reads the public header for the gates: its functions with their parameters and comments, and its constants.
+"""Reads the public header for the gates and the bindings: its functions with their parameters and comments, its
+constants, its opaque types and the types of its callbacks.
 
 Only as much of C as the header uses; a declaration it does not understand is an error, so nothing is skipped silently.
 """
@@ -22,6 +23,13 @@ class Function:
     returns: str
     parameters: tuple
     comment: str
+
+
+@dataclass(frozen=True)
+class Callback:
+    name: str
+    returns: str
+    parameters: tuple
 
 
 COMMENT = re.compile(r"/\*(.*?)\*/", re.S)
@@ -57,6 +65,21 @@ def functions(text):
     called = len(re.findall(r"^(?!#|typedef)[\w\s*]*\bposthaste_\w+\s*\(", bare, re.M))
     if not (marked == called == len(found)):
         raise ValueError(f"{len(found)} functions read, {marked} lines with POSTHASTE_API, {called} declarations")
+    return found
+
+
+def opaque_types(text):
+    """Names of the types that are known by pointer only, such as posthaste_t, in the header's order."""
+    return re.findall(r"^typedef struct \w+ (posthaste_\w+);", without_comments(text), re.M)
+
+
+def callbacks(text):
+    """The types of functions that the library calls."""
+    found = [Callback(match.group(2), match.group(1), tuple(_parameter(part) for part in match.group(3).split(",")))
+             for match in re.finditer(r"^typedef (\w+) \(\*(posthaste_\w+)\)\(([^)]*)\);", without_comments(text), re.M)]
+    typedefs = len(re.findall(r"^typedef\b", without_comments(text), re.M))
+    if typedefs != len(found) + len(opaque_types(text)):
+        raise ValueError(f"{typedefs} typedefs, of which {len(found)} are callbacks and {len(opaque_types(text))} opaque")
     return found
 
 

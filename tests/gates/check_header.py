@@ -8,7 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import header
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "lib"))
+import c_header
 
 STANDARDS = {
     "c": ["c90", "c99", "c11", "c17"],
@@ -60,7 +61,7 @@ def read_pinned(path):
 
 
 def check_constants(path, compiler, pinned_path):
-    found = header.constants(Path(path).read_text())
+    found = c_header.constants(Path(path).read_text())
     pinned = read_pinned(pinned_path)
     problems = [f"{name} is not pinned" for name in found if name not in pinned]
     problems += [f"{name} is gone" for name in pinned if name not in found]
@@ -74,7 +75,7 @@ def check_constants(path, compiler, pinned_path):
 
 
 def check_comments(path, _compiler):
-    functions = header.functions(Path(path).read_text())
+    functions = c_header.functions(Path(path).read_text())
     problems = [f"{f.name} has no comment" for f in functions if not f.comment]
     problems += [f"{f.name}: the comment is no sentence" for f in functions if f.comment and "." not in f.comment]
     text = Path(path).read_text()

@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import header
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "lib"))
+import c_header
 
 SONAME = "libposthaste.so.0"
 ADMIN_SONAME = "libposthaste_admin.so.0"
@@ -46,7 +47,7 @@ def compare(what, found, expected):
 
 
 def check_exports(header_path, map_path, library):
-    declared = [function.name for function in header.functions(Path(header_path).read_text())]
+    declared = [function.name for function in c_header.functions(Path(header_path).read_text())]
     node, mapped = map_node(Path(map_path).read_text())
     problems = compare("version script", mapped, declared)
     if mapped != sorted(mapped):

@@ -9,7 +9,8 @@ Usage: generate_null_test.py HEADER OUTPUT
 import sys
 from pathlib import Path
 
-import header
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "lib"))
+import c_header
 
 # function or * -> parameters for which the header gives null a meaning.
 OPTIONAL = {
@@ -222,7 +223,7 @@ def calls(function):
 
 def main():
     header_path, output_path = sys.argv[1:]
-    functions = header.functions(Path(header_path).read_text())
+    functions = c_header.functions(Path(header_path).read_text())
     names = {function.name for function in functions}
     stale = (set(OPTIONAL) | GETTERS | set(SPECIAL_RESULTS)) - names - {"*"}
     if stale:
