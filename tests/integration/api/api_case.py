@@ -1,7 +1,8 @@
 """What the tests of the REST API share: a host, a client that checks each answer, a scripted receiver.
 
 Everything goes over sockets. Each answer that a test gets is compared with docs/openapi.json on the way. The
-environment names the library, POSTHASTE_LIBRARY, and the folder of the repository, POSTHASTE_ROOT.
+environment names the library, POSTHASTE_LIBRARY, the folder of the repository, POSTHASTE_ROOT, and what is tested: with
+POSTHASTE_ADMIN_LIBRARY hosts leave HTTP to that library's listener; with POSTHASTE_COMMAND hosts are `posthaste serve`.
 """
 
 import base64
@@ -25,9 +26,14 @@ from api_contract import Contract
 from waiting import wait_until
 
 WAIT_S = 20
-# Whether hosts leave HTTP to libposthaste_admin, the library's own listener.
-HAS_LISTENER = "POSTHASTE_ADMIN_LIBRARY" in os.environ
+# The program whose `serve` is the host.
+COMMAND = os.environ.get("POSTHASTE_COMMAND")
+# Whether the library's own listener speaks HTTP.
+HAS_LISTENER = COMMAND is not None or "POSTHASTE_ADMIN_LIBRARY" in os.environ
+# How long hosts wait for an answer, when a test does not say.
+ANSWER_WITHIN_MS = 20000
 KEY = "key-of-the-tests-0123456789"
+KEY_NAME = "key file" if COMMAND else "tests"
 FAST = {"webhook.activation_delay": "0s", "batch.max_age": "20ms", "retry.base": "30ms",
         "retry.max": "60ms"}
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
@@ -133,22 +139,40 @@ class Client:
             self.connection = None
 
 
+def library_arguments(_folder, settings, options, key, answer_within_ms):
+    """A host in Python that loads the library."""
+    server = pathlib.Path(__file__).with_name("api_server.py")
+    if HAS_LISTENER and not options:
+        options = ("--listener",)
+    return [sys.executable, "-B", str(server), *options, "--key", key, "--answer-within", str(answer_within_ms),
+            *(f"{name}={value}" for name, value in settings.items())]
+
+
+def serve_arguments(folder, settings, _options, key, answer_within_ms):
+    """`posthaste serve`, with the key in a file."""
+    key_file = pathlib.Path(folder) / f"keys-{time.monotonic_ns()}"
+    key_file.write_text(key + " modify\n")
+    key_file.chmod(0o600)
+    arguments = [COMMAND, "serve", "--listen", "127.0.0.1:0", "--api-key-file", str(key_file)]
+    for name, value in {**settings, "admin.handler.timeout": f"{answer_within_ms}ms"}.items():
+        arguments += ["--set", f"{name}={value}"]
+    return arguments if "spool.dir" in settings else [*arguments, "--memory"]
+
+
 class Host:
     """A host of the library in a process of its own."""
 
-    def __init__(self, folder, settings=None, options=(), key=KEY):
+    def __init__(self, folder, settings=None, options=(), key=KEY, answer_within_ms=ANSWER_WITHIN_MS):
         self.log = pathlib.Path(folder) / f"host-{time.monotonic_ns()}.log"
-        words = [f"{name}={value}" for name, value in {**FAST, **(settings or {})}.items()]
-        server = pathlib.Path(__file__).with_name("api_server.py")
-        if HAS_LISTENER and not options:
-            options = ("--listener",)
+        settings = {**FAST, **(settings or {})}
+        program = serve_arguments if COMMAND and not options else library_arguments
         environment = dict(os.environ)
-        if "POSTHASTE_PRELOAD" in environment:  # what a library under a sanitizer needs first
-            environment["LD_PRELOAD"] = environment["POSTHASTE_PRELOAD"]
+        if "POSTHASTE_PRELOAD" in environment and program is library_arguments:
+            environment["LD_PRELOAD"] = environment["POSTHASTE_PRELOAD"]  # what a library under a sanitizer needs first
+        arguments = program(folder, settings, options, key, answer_within_ms)
         with open(self.log, "wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-B", str(server), *options, "--key", key, *words],
-                stdout=output, stderr=subprocess.STDOUT, env=environment)
+            self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=output,
+                                            stderr=subprocess.STDOUT, env=environment)
         self.url = self.wait_for_address()
 
     def wait_for_address(self):
@@ -274,6 +298,7 @@ class ApiTest(unittest.TestCase):
 
     settings = {}
     options = ()
+    answer_within_ms = ANSWER_WITHIN_MS
     maxDiff = None
 
     @classmethod
@@ -284,7 +309,7 @@ class ApiTest(unittest.TestCase):
         cls.addClassCleanup(cls.receiver.end)
         settings = {name: str(value).replace("FOLDER", str(cls.folder))
                     for name, value in cls.settings.items()}
-        cls.host = Host(cls.folder, settings, cls.options)
+        cls.host = Host(cls.folder, settings, cls.options, answer_within_ms=cls.answer_within_ms)
         cls.addClassCleanup(cls.host.end)
         cls.api = Client(cls.host.url)
         cls.addClassCleanup(cls.api.close)

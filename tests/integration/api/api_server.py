@@ -1,8 +1,8 @@
 """A host of the library in Python: its REST handler behind an HTTP server of Python's own.
 
-    api_server.py [--ticket | --listener] --key KEY [SETTING=VALUE]...
+    api_server.py [--ticket | --listener] --key KEY --answer-within MS [SETTING=VALUE]...
 
-KEY becomes an API key that may do everything. Prints `listening on http://127.0.0.1:PORT` and runs until SIGTERM.
+KEY becomes an API key that may do everything; an answer that takes longer than MS is 504. Prints `listening on http://127.0.0.1:PORT` and runs until SIGTERM.
 --ticket answers through posthaste_api_handle_ticket and the report of the ticket instead of posthaste_api_handle;
 --listener leaves HTTP to libposthaste_admin. Standard library only; the libraries are named by the environment,
 POSTHASTE_LIBRARY and POSTHASTE_ADMIN_LIBRARY.
@@ -15,7 +15,6 @@ import signal
 import sys
 import threading
 
-ANSWER_WITHIN_MS = 20000
 REPORT_TICKET = 5
 GRANT_MODIFY = 2
 
@@ -40,7 +39,8 @@ LIBRARY = load()
 class Engine:
     """One engine, started, and the tickets that its reports complete."""
 
-    def __init__(self, settings, key, has_tickets):
+    def __init__(self, settings, key, has_tickets, answer_within_ms):
+        self.answer_within_ms = answer_within_ms
         self.error = ctypes.c_void_p(LIBRARY.posthaste_error_new())
         conf = ctypes.c_void_p(LIBRARY.posthaste_conf_new())
         for name, value in settings:
@@ -81,7 +81,7 @@ class Engine:
         if code != 0:
             raise RuntimeError(LIBRARY.posthaste_error_message(error).decode())
         with self.arrived:
-            self.arrived.wait_for(lambda: ticket.value in self.answers, ANSWER_WITHIN_MS / 1000)
+            self.arrived.wait_for(lambda: ticket.value in self.answers, self.answer_within_ms / 1000)
             return self.answers.pop(ticket.value)
 
     def response_to(self, request):
@@ -90,7 +90,7 @@ class Engine:
             if self.has_tickets:
                 return self.response_by_ticket(request, error)
             response = ctypes.c_void_p()
-            code = LIBRARY.posthaste_api_handle(self.engine, request, ANSWER_WITHIN_MS,
+            code = LIBRARY.posthaste_api_handle(self.engine, request, self.answer_within_ms,
                                                 ctypes.byref(response), error)
             if code != 0:
                 raise RuntimeError(LIBRARY.posthaste_error_message(error).decode())
@@ -132,10 +132,14 @@ class Listener:
     def __init__(self, engine):
         self.library = ctypes.CDLL(os.environ["POSTHASTE_ADMIN_LIBRARY"])
         self.library.posthaste_admin_url.restype = ctypes.c_char_p
+        self.library.posthaste_admin_conf_new.restype = ctypes.c_void_p
         self.engine = engine
         self.admin = ctypes.c_void_p()
-        engine.check(self.library.posthaste_admin_start(engine.engine, None, ctypes.byref(self.admin),
-                                                        engine.error))
+        conf = ctypes.c_void_p(self.library.posthaste_admin_conf_new())
+        engine.check(self.library.posthaste_admin_conf_set(conf, b"handler.timeout",
+                                                           f"{engine.answer_within_ms}ms".encode(), engine.error))
+        engine.check(self.library.posthaste_admin_start(engine.engine, conf, ctypes.byref(self.admin), engine.error))
+        self.library.posthaste_admin_conf_free(conf)
         self.url = self.library.posthaste_admin_url(self.admin).decode()
 
     def serve_until_end(self):
@@ -194,11 +198,12 @@ class Server(http.server.ThreadingHTTPServer):
 def main(arguments):
     has_tickets = "--ticket" in arguments
     key = arguments[arguments.index("--key") + 1]
+    answer_within_ms = int(arguments[arguments.index("--answer-within") + 1])
     settings = [text.split("=", 1) for text in arguments if "=" in text]
     if "--listener" in arguments:
         # Before there are threads, so that all of them leave the signal to the main one.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    engine = Engine(settings, key, has_tickets)
+    engine = Engine(settings, key, has_tickets, answer_within_ms)
     server = Listener(engine) if "--listener" in arguments else Server(engine)
     print(f"listening on {server.url}", flush=True)
     server.serve_until_end()

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import unittest
 
-from api_case import ApiTest, Client, Host, Receiver
+from api_case import COMMAND, KEY, KEY_NAME, ApiTest, Client, Host, Receiver
 
 BASE = "/api/v1/webhooks"
 # An event's subaccount_id and its name. Texts and numbers mean the same; 0 and none are the primary account.
@@ -181,13 +181,16 @@ class RestartTest(RoutingTest):
         for path in WEBHOOKS:
             self.assertEqual(receiver.events(f"/200/{path}"), [])
 
-        second = Host(folder, {"spool.dir": folder / "spool"}, key="another-key-of-the-tests-1")
+        other_key = "another-key-of-the-tests-1"
+        second = Host(folder, {"spool.dir": folder / "spool"}, key=other_key)
         self.addCleanup(second.end)
-        after = Client(second.url)
+        # A key that left the key file of `serve` is revoked.
+        after = Client(second.url, other_key if COMMAND else KEY)
+        self.assertEqual(after.get(BASE, key=KEY).status, 401 if COMMAND else 200)
         self.addCleanup(after.close)
         self.assertEqual(len(after.get(BASE).results), len(WEBHOOKS))
         self.assertEqual(len(after.get(BASE, key=bound_key).results), 1)
-        self.assertEqual({each["name"] for each in after.get("/api/v1/keys").results}, {"tests"})
+        self.assertEqual({each["name"] for each in after.get("/api/v1/keys").results}, {"tests", KEY_NAME})
         for name, (_, expected) in WEBHOOKS.items():
             got = receiver.wait_for_events(f"/200/{name}", len(expected)) if expected else []
             self.assertEqual([event["who"] for event in got], expected, name)
