@@ -17,7 +17,7 @@ static void check(int32_t code) {
 }
 
 int main(int argc, char** argv) {
-  static const char* const kTypes[] = {"injection", "delivery", "open"};
+  static const char* const kTypes[] = {"injection", "delivery", "bounce"};
   static const char kPayload[] =
       "{\"message_id\":\"0000d0678854f761a402\",\"rcpt_to\":\"a@b.test\"}";
   posthaste_t* ph;
@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
   posthaste_webhook_t* webhook = posthaste_webhook_new();
   check(posthaste_webhook_set(webhook, "target", argv[1], error));
   check(posthaste_webhook_set(webhook, "name", "quickstart", error));
-  check(posthaste_webhook_set(webhook, "events", "injection,delivery,open", error));
+  check(posthaste_webhook_set(webhook, "events", "injection,delivery,bounce", error));
 
   /* put declares it under an id of our own, at every start: active at once, no test request. */
   check(posthaste_new(NULL, &ph, error));
