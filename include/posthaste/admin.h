@@ -77,7 +77,8 @@ POSTHASTE_API const char* posthaste_admin_conf_get(const posthaste_admin_conf_t*
  * Opens the port and starts the threads. ph: must outlive the listener, which does nothing for it
  * but hand over requests; before posthaste_start and after posthaste_close they are answered 503.
  * conf: copied; null means all defaults. Returns: POSTHASTE_E_BAD_VALUE when keys do not fit one
- * another; POSTHASTE_E_SYSTEM with the reason when the address, a file or a thread cannot be had.
+ * another; POSTHASTE_E_SYSTEM with the reason when the address, a file or a thread cannot be had;
+ * POSTHASTE_E_FORKED for an engine that was started in the parent of this process.
  * Owns: the caller frees `*out`. Threads: any.
  */
 POSTHASTE_API int32_t posthaste_admin_start(posthaste_t* ph, const posthaste_admin_conf_t* conf,
@@ -91,14 +92,15 @@ POSTHASTE_API const char* posthaste_admin_url(const posthaste_admin_t* admin);
  * Stops: takes no further connection, lets requests that are complete be answered for up to
  * timeout_ms, closes the rest. A call that still waits for a receiver then is left to itself until
  * posthaste_admin_free. A second call is POSTHASTE_OK. Returns: POSTHASTE_E_TIMEOUT when a request
- * was cut. Threads: any. Blocks: up to timeout_ms.
+ * was cut; POSTHASTE_E_FORKED in a forked child. Threads: any. Blocks: up to timeout_ms.
  */
 POSTHASTE_API int32_t posthaste_admin_stop(posthaste_admin_t* admin, int32_t timeout_ms,
                                            posthaste_error_t* error);
 /*
  * Stops with a time-out of 0 and frees; null is allowed. All other calls on the listener must have
  * returned. Comes before posthaste_free of its engine. Waits for calls that are inside the engine,
- * which posthaste_close ends soon; in a forked child it leaks knowingly.
+ * which posthaste_close ends soon. In a forked child it leaks knowingly, and lets go of the port,
+ * which otherwise stays open for as long as the child lives if the parent ends without a stop.
  */
 POSTHASTE_API void posthaste_admin_free(posthaste_admin_t* admin);
 

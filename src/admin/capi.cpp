@@ -46,7 +46,20 @@ int32_t guarded(const char* name, const void* pointer, posthaste_error_t* error,
   }
 }
 
+constexpr char kForked[] = "the listener was started in the parent of this process";
+
+// Only the engine itself knows.
+bool is_forked(posthaste_t* ph) {
+  posthaste_text_t* value = nullptr;
+  const int32_t code = posthaste_get(ph, "log.reports", &value, nullptr);
+  posthaste_text_free(value);
+  return code == POSTHASTE_E_FORKED;
+}
+
 Result<> start(posthaste_t* ph, const posthaste_admin_conf_t* conf, posthaste_admin_t** out) {
+  if (is_forked(ph)) {
+    return {ErrorCode::Forked, "the engine was started in the parent of this process"};
+  }
   auto settings = (conf ? conf->conf : admin::Conf()).finalize();
   if (!settings) return settings.error();
   auto handle = std::make_unique<posthaste_admin>();
@@ -98,9 +111,7 @@ const char* posthaste_admin_url(const posthaste_admin_t* admin) {
 int32_t posthaste_admin_stop(posthaste_admin_t* admin, int32_t timeout_ms,
                              posthaste_error_t* error) {
   return guarded("admin", admin, error, [&]() -> Result<> {
-    if (admin->listener->is_forked()) {
-      return {ErrorCode::Forked, "the listener was started in the parent of this process"};
-    }
+    if (admin->listener->is_forked()) return {ErrorCode::Forked, kForked};
     // A negative time-out waits without limit: a century does.
     const std::chrono::hours century(24 * 365 * 100);
     return admin->listener->stop(timeout_ms < 0 ? posthaste::core::Duration(century)
@@ -110,7 +121,6 @@ int32_t posthaste_admin_stop(posthaste_admin_t* admin, int32_t timeout_ms,
 
 void posthaste_admin_free(posthaste_admin_t* admin) {
   if (!admin) return;
-  // The threads are the parent's.
-  if (admin->listener->is_forked()) static_cast<void>(admin->listener.release());
+  if (admin->listener->is_forked()) admin->listener.release()->leave_to_parent();
   delete admin;
 }

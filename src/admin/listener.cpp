@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 #include "platform/fork_guard.h"
 
@@ -45,9 +46,9 @@ core::Result<std::string> read_pem(const std::string& path, const char* key) {
   return text;
 }
 
+// A child forked in the middle finds -1 rather than a number that stands for something else by now.
 void close_once(int& fd) {
-  if (fd >= 0) close(fd);
-  fd = -1;
+  if (const int old = std::exchange(fd, -1); old >= 0) close(old);
 }
 
 std::string url_text(const Settings& settings, uint16_t port) {
@@ -77,6 +78,11 @@ Listener::~Listener() {
 
 bool Listener::is_forked() const {
   return generation_ != platform::fork_generation();
+}
+
+// The copy of the port would keep it open when the parent ends without a stop.
+void Listener::leave_to_parent() {
+  close_once(socket_.fd);
 }
 
 core::Result<> Listener::start() {

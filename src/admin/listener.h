@@ -49,6 +49,8 @@ class Listener {
   uint16_t port() const { return socket_.port; }
   const std::string& url() const { return url_; }
   bool is_forked() const;
+  // In a forked child, instead of the destructor: threads and connections are the parent's.
+  void leave_to_parent();
 
  private:
   using ExchangePointer = std::shared_ptr<Exchange>;

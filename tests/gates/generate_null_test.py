@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a C test from the public header: every function with every pointer null, then with each single pointer null.
+"""Writes a C test from a public header, posthaste.h or admin.h: every function with every pointer null, then with each single pointer null.
 
 A null where the header needs an object must answer POSTHASTE_E_INVALID, null, 0 or an empty text. A new function or
 parameter is taken in by itself; what null means otherwise must be listed in OPTIONAL, as the header says it.
@@ -36,6 +36,8 @@ OPTIONAL = {
     "posthaste_waiting_list": {"filter"},
     "posthaste_dead_letter_list": {"filter"},
     "posthaste_retry_now": {"id"},
+    "posthaste_admin_start": {"conf"},
+    "posthaste_admin_conf_set": {"value"},
     # Null is the element of an open array; in an object it is an error of the builder.
     "posthaste_event_set": {"key"},
     "posthaste_event_set_text": {"key"},
@@ -47,7 +49,7 @@ OPTIONAL = {
     "posthaste_event_begin_array": {"key"},
 }
 # int32_t functions that are getters, so that null is 0 and not an error.
-GETTERS = {"posthaste_wants", "posthaste_response_status"} | {
+GETTERS = {"posthaste_wants", "posthaste_response_status", "posthaste_admin_port"} | {
     f"posthaste_error_{name}" for name in ("code", "phase", "status")} | {
     f"posthaste_report_{name}" for name in ("kind", "code", "reason", "reached", "status", "level")}
 SPECIAL_RESULTS = {"posthaste_report_fd": "-1"}
@@ -69,6 +71,8 @@ VALID = {
     "posthaste_t**": "&made_engine", "posthaste_webhook_t**": "&made_webhook",
     "posthaste_webhook_list_t**": "&made_list", "posthaste_report_t**": "&made_report",
     "posthaste_text_t**": "&made_text", "uint64_t*": "&number", "size_t*": "&size", "int32_t*": "&code",
+    "posthaste_admin_conf_t*": "admin_conf", "const posthaste_admin_conf_t*": "admin_conf",
+    "posthaste_admin_t*": "admin", "const posthaste_admin_t*": "admin", "posthaste_admin_t**": "&made_admin",
     "posthaste_log_fn": "log_line", "posthaste_write_fn": "write_text", "void*": "&code",
     "int32_t": "0", "int64_t": "0", "uint64_t": "0", "size_t": "2", "double": "0.0",
 }
@@ -169,6 +173,39 @@ EPILOGUE = """\
 }
 """
 
+ADMIN_PREAMBLE = """\
+/* Made from the listener's header by generate_null_test.py: null for every pointer of every function. */
+#include <posthaste/admin.h>
+#include <stdio.h>
+
+#include "guest.h"
+
+static int is_nothing(const char* text) { return text == NULL || text[0] == '\\0'; }
+
+int main(void) {
+  posthaste_t* engine = guest_engine(NULL);
+  posthaste_error_t* error = posthaste_error_new();
+  posthaste_admin_conf_t* admin_conf = posthaste_admin_conf_new();
+  posthaste_admin_t* admin = NULL;
+  posthaste_admin_t* made_admin = NULL;
+  guest_set_time_limit(60);
+  CHECK_CODE(POSTHASTE_OK, posthaste_admin_start(engine, NULL, &admin, error));
+
+"""
+ADMIN_EPILOGUE = """\
+
+  /* Nothing was changed by all this, and a null handle may be freed. */
+  CHECK(made_admin == NULL && posthaste_admin_port(admin) > 0);
+  posthaste_admin_free(admin);
+  posthaste_admin_conf_free(admin_conf);
+  posthaste_free(engine);
+  posthaste_error_free(error);
+  printf("%d calls with null\\n", CALL_COUNT);
+  return 0;
+}
+"""
+ADMIN_PREFIX = "posthaste_admin_"
+
 
 def is_optional(function, parameter):
     return parameter.name in OPTIONAL["*"] | OPTIONAL.get(function.name, set())
@@ -225,7 +262,9 @@ def main():
     header_path, output_path = sys.argv[1:]
     functions = c_header.functions(Path(header_path).read_text())
     names = {function.name for function in functions}
-    stale = (set(OPTIONAL) | GETTERS | set(SPECIAL_RESULTS)) - names - {"*"}
+    is_admin = all(name.startswith(ADMIN_PREFIX) for name in names)
+    listed = (set(OPTIONAL) | GETTERS | set(SPECIAL_RESULTS)) - {"*"}
+    stale = {name for name in listed - names if name.startswith(ADMIN_PREFIX) == is_admin}
     if stale:
         raise SystemExit(f"no longer in the header: {' '.join(sorted(stale))}")
     body = []
@@ -236,7 +275,8 @@ def main():
         raise SystemExit("no function with a pointer was found")
     count = sum(1 for statement in body if "posthaste_error_code(error)" not in statement
                 and "posthaste_error_message(error)" not in statement)
-    Path(output_path).write_text(PREAMBLE + "".join(body) + EPILOGUE.replace("CALL_COUNT", str(count)))
+    preamble, epilogue = (ADMIN_PREAMBLE, ADMIN_EPILOGUE) if is_admin else (PREAMBLE, EPILOGUE)
+    Path(output_path).write_text(preamble + "".join(body) + epilogue.replace("CALL_COUNT", str(count)))
 
 
 if __name__ == "__main__":
