@@ -28,6 +28,8 @@ constexpr uint64_t kPieceBytes = uint64_t{256} << 10;
 constexpr uint64_t kEnoughBytes = uint64_t{1} << 20;
 // Records from before a restart that may wait for the delivery thread.
 constexpr uint64_t kRecoveredBytes = uint64_t{16} << 20;
+// Of them, so many runs go to it at once.
+constexpr size_t kRecoveredRanges = 64;
 
 constexpr core::Duration kRetryEvery = std::chrono::milliseconds(100);
 constexpr core::Duration kUnsecuredAfter = std::chrono::seconds(5);
@@ -125,8 +127,9 @@ SpoolWorker::SpoolWorker(const Parts& parts, const core::EngineSettings& setting
 core::Instant SpoolWorker::step() {
   now_ = clock_.now();
   if (is_recovering_) {
-    is_recovering_ = recover();
-    if (is_recovering_) return now_ + kRetryEvery;
+    const std::optional<core::Duration> pause = recover();
+    is_recovering_ = pause.has_value();
+    if (pause) return now_ + *pause;
   }
   // Whoever is in a hurry has one attempt at once, and no more of them than anybody else.
   const uint32_t calls = calls_count_.load();
@@ -200,24 +203,32 @@ void SpoolWorker::stop() {
   hurry();
 }
 
-// Hands over what the journal had at the start, before anything new. True while there is more.
-bool SpoolWorker::recover() {
+// Hands over what the journal had at the start, before anything new, which waits until that is
+// done. While there is more: how long until the next turn.
+std::optional<core::Duration> SpoolWorker::recover() {
+  std::optional<core::Duration> pause = core::Duration::zero();
   std::vector<EventRange> ranges;
-  bool has_more = true;
-  while (has_more && hand_over_.waiting_bytes() < kRecoveredBytes && ranges.size() < 64) {
+  while (ranges.size() < kRecoveredRanges && hand_over_.waiting_bytes() < kRecoveredBytes) {
     auto found = spool_.next_recovered(started_at_);
+    if (found && found->has_value()) {
+      ranges.push_back({(*found)->block, (*found)->run, true});
+      continue;
+    }
+    pause.reset();
     if (!found) {
       note_failure(found.error());
-      return true;
+      pause = kRetryEvery;
     }
-    has_more = found->has_value();
-    if (has_more) ranges.push_back({(*found)->block, (*found)->run, true});
+    break;
   }
   core::crash_point("engine: records recovered");
   const bool is_news = !ranges.empty();
   hand_over_.put(std::move(ranges));
   if (is_news) wake_delivery_();
-  return has_more;
+  // A run may be one small record, so it is only the delivery thread that may have to be waited
+  // for.
+  const bool is_backed_up = hand_over_.waiting_bytes() >= kRecoveredBytes;
+  return pause && is_backed_up ? std::max(*pause, kLookPause) : pause;
 }
 
 bool SpoolWorker::has_given_up() const {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -79,7 +80,7 @@ class SpoolWorker final : public SpoolLink {
   }
 
  private:
-  bool recover();
+  std::optional<core::Duration> recover();
   void take_records();
   bool append(EventRange& range);
   void take_produced();

@@ -532,3 +532,46 @@ TEST_CASE("After a restart the rest of an activation delay is waited out, and ne
   durable.engine->run_for(1s);
   CHECK((durable.taken_by("w") == std::vector<uint64_t>{first_taken, first_taken + 1}));
 }
+
+TEST_CASE("After a restart the small records of a long open batch hold up no event of others",
+          "[simulation][durable]") {
+  Durable durable(kQuick);
+  core::WebhookSpec slow = durable.spec("slow", {"delivery"});
+  slow.overrides["batch.max_age"] = "24h";
+  slow.overrides["batch.max_events"] = "1000000";
+  REQUIRE(durable.engine->put("slow", slow));
+  for (int second = 0; second < 1000; ++second) {
+    durable.push_all(1);
+    durable.engine->run_for(1s);
+  }
+  durable.put("w");
+  durable.sync();
+  durable.restart(true);
+  durable.push_all(10);
+  const core::Duration pushed = durable.now();
+  durable.engine->run_for(1s);
+  REQUIRE(durable.attempts.size() == 1);
+  CHECK(durable.since_start(durable.attempts[0].begun) - pushed <= 20ms);
+  CHECK(durable.taken_by("w").size() == 10);
+}
+
+TEST_CASE("After a restart what was read before a place that cannot be read is delivered",
+          "[simulation][durable]") {
+  Durable durable({{"batch.max_age", "10s"}, {"spool.file_bytes", "64KiB"}});
+  durable.put("w");
+  for (int i = 0; i < 5; ++i) {
+    durable.push_all(1, 9000);
+    durable.engine->run_for(50ms);
+  }
+  durable.sync();
+  durable.restart(false);
+  const std::vector<std::string> paths = durable.disk.files().paths();
+  const std::string path = *std::find_if(paths.begin(), paths.end(), [](const std::string& name) {
+    return name.find("/journal-") != std::string::npos;
+  });
+  const std::string bytes = durable.disk.files().bytes(path);
+  // Somewhere in the last of them.
+  durable.disk.files().fail_reads(path, (bytes.find(R"("n":4,)") + 5000) / 4096);
+  durable.engine->run_for(30s);
+  CHECK((durable.taken_by("w") == first_numbers(4)));
+}
