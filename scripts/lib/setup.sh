@@ -67,7 +67,8 @@ install_missing_packages() {
 # Installs what tests need from npm into build/node, each pinned; no-op and offline when it is there.
 install_node_modules() {
   local directory=$POSTHASTE_ROOT/build/node package
-  local packages=(standardwebhooks@1.0.0 sparkpost@2.1.4 playwright-core@1.65.1 axe-core@4.14.1)
+  local packages=(standardwebhooks@1.0.0 sparkpost@2.1.4 playwright-core@1.65.1 axe-core@4.14.1 koffi@3.3.4
+    typescript@5.9.3 @types/node@20.19.9)
   local is_complete=true
   for package in "${packages[@]}"; do
     grep -qs "\"version\": \"${package#*@}\"" "$directory/node_modules/${package%@*}/package.json" || is_complete=false
