@@ -181,6 +181,9 @@ POSTHASTE_API const char* posthaste_text_data(const posthaste_text_t* text);
 POSTHASTE_API size_t posthaste_text_size(const posthaste_text_t* text);
 /* Frees it; null is allowed. */
 POSTHASTE_API void posthaste_text_free(posthaste_text_t* text);
+/* Makes a text of a copy of the bytes, for libraries beside this one. Returns: null for a null
+ * argument or when memory is short. Owns: the caller. */
+POSTHASTE_API posthaste_text_t* posthaste_text_new(const char* data, size_t size);
 
 /* ---- Configuration
  * ----------------------------------------------------------------------------------------- */
@@ -465,6 +468,10 @@ POSTHASTE_API int32_t posthaste_event_rewind(posthaste_event_t* event);
 /* Explains the first error. Returns: its code, or OK. */
 POSTHASTE_API int32_t posthaste_event_check(const posthaste_event_t* event,
                                             posthaste_error_t* error);
+/* Writes what was built as JSON text: the context of tracking links, say (posthaste/engagement.h).
+ * Owns: the caller frees `*out`. Returns: the first error's code, or OK. */
+POSTHASTE_API int32_t posthaste_event_json(const posthaste_event_t* event, posthaste_text_t** out,
+                                           posthaste_error_t* error);
 /* Pushes what was built. The builder is not altered; each push gets an event_id of its own.
  * Returns: as push. */
 POSTHASTE_API int32_t posthaste_push_event(posthaste_t* ph, const posthaste_event_t* event);
@@ -772,6 +779,25 @@ POSTHASTE_API int32_t posthaste_request_set_peer(posthaste_request_t* request, c
 POSTHASTE_API int32_t posthaste_request_set_scheme(posthaste_request_t* request,
                                                    const char* scheme);
 
+/* Returns what it was made with, or given; for code that answers requests itself. Strings live
+ * until the request changes; "" for null, and for a peer that was not set. */
+POSTHASTE_API const char* posthaste_request_method(const posthaste_request_t* request);
+/* Likewise path and query. */
+POSTHASTE_API const char* posthaste_request_target(const posthaste_request_t* request);
+/* Likewise the client's address. */
+POSTHASTE_API const char* posthaste_request_peer(const posthaste_request_t* request);
+/* Returns how many headers it has. */
+POSTHASTE_API size_t posthaste_request_header_count(const posthaste_request_t* request);
+/* Returns the name of header `index`; null beyond the end. */
+POSTHASTE_API const char* posthaste_request_header_name(const posthaste_request_t* request,
+                                                        size_t index);
+/* Returns its value; null beyond the end. */
+POSTHASTE_API const char* posthaste_request_header_value(const posthaste_request_t* request,
+                                                         size_t index);
+/* Returns the body, `*out_size` bytes and a NUL; never null. */
+POSTHASTE_API const char* posthaste_request_body(const posthaste_request_t* request,
+                                                 size_t* out_size);
+
 enum {
   POSTHASTE_GRANT_VIEW = 1,  /* GET only */
   POSTHASTE_GRANT_MODIFY = 2 /* GET, POST, PUT, DELETE */
@@ -818,6 +844,17 @@ POSTHASTE_API const char* posthaste_response_body(const posthaste_response_t* re
                                                   size_t* out_size);
 /* Frees it; null is allowed. */
 POSTHASTE_API void posthaste_response_free(posthaste_response_t* response);
+/* Makes a response, for code that answers requests itself (posthaste_admin_conf_mount). status: 200
+ * to 599. Returns: null for another status or when memory is short. Owns: the caller. Threads: one
+ * at a time. */
+POSTHASTE_API posthaste_response_t* posthaste_response_new(int32_t status);
+/* Adds a header. Returns: POSTHASTE_E_BAD_HEADER for a name that is no token, or a control
+ * character in the value. */
+POSTHASTE_API int32_t posthaste_response_add_header(posthaste_response_t* response,
+                                                    const char* name, const char* value);
+/* Sets the body. Copied. */
+POSTHASTE_API int32_t posthaste_response_set_body(posthaste_response_t* response, const char* body,
+                                                  size_t size);
 
 /*
  * Makes an API key. Only its hash is kept: in the spool in durable mode, else until the engine is

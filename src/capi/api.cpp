@@ -1,6 +1,8 @@
 // The REST handler and its keys.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/handler.h"
 #include "api/key_shape.h"
 #include "capi/guard.h"
@@ -43,6 +45,23 @@ Result<api::Identity> identity_of(int32_t grant, int64_t number) {
   const auto subaccount = subaccount_of(number);
   if (!subaccount) return subaccount.error();
   return api::Identity{*may_modify, *subaccount};
+}
+
+// RFC 9110, section 5.6.2.
+bool is_token(std::string_view name) {
+  static constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  const auto may_stand = [](unsigned char character) {
+    return (character >= '0' && character <= '9') || (character >= 'A' && character <= 'Z') ||
+           (character >= 'a' && character <= 'z') ||
+           kMarks.find(static_cast<char>(character)) != std::string_view::npos;
+  };
+  return !name.empty() && std::all_of(name.begin(), name.end(), may_stand);
+}
+
+bool has_control(std::string_view value) {
+  return std::any_of(value.begin(), value.end(), [](unsigned char character) {
+    return (character < ' ' && character != '\t') || character == 0x7f;
+  });
 }
 
 }  // namespace
@@ -109,6 +128,37 @@ int32_t posthaste_request_set_identity(posthaste_request_t* request, int32_t gra
   });
 }
 
+const char* posthaste_request_method(const posthaste_request_t* request) {
+  return request != nullptr ? request->request.method.c_str() : "";
+}
+
+const char* posthaste_request_target(const posthaste_request_t* request) {
+  return request != nullptr ? request->request.target.c_str() : "";
+}
+
+const char* posthaste_request_peer(const posthaste_request_t* request) {
+  return request != nullptr ? request->request.peer.c_str() : "";
+}
+
+size_t posthaste_request_header_count(const posthaste_request_t* request) {
+  return request != nullptr ? request->request.headers.size() : 0;
+}
+
+const char* posthaste_request_header_name(const posthaste_request_t* request, size_t index) {
+  if (index >= posthaste_request_header_count(request)) return nullptr;
+  return request->request.headers[index].first.c_str();
+}
+
+const char* posthaste_request_header_value(const posthaste_request_t* request, size_t index) {
+  if (index >= posthaste_request_header_count(request)) return nullptr;
+  return request->request.headers[index].second.c_str();
+}
+
+const char* posthaste_request_body(const posthaste_request_t* request, size_t* out_size) {
+  if (out_size != nullptr) *out_size = request != nullptr ? request->request.body.size() : 0;
+  return request != nullptr ? request->request.body.c_str() : "";
+}
+
 int32_t posthaste_api_handle(posthaste_t* ph, const posthaste_request_t* request,
                              int32_t timeout_ms, posthaste_response_t** out,
                              posthaste_error_t* error) {
@@ -172,6 +222,33 @@ const char* posthaste_response_body(const posthaste_response_t* response, size_t
 
 void posthaste_response_free(posthaste_response_t* response) {
   delete response;
+}
+
+posthaste_response_t* posthaste_response_new(int32_t status) {
+  if (status < 200 || status > 599) return nullptr;
+  return capi::make_handle<posthaste_response>(HttpAnswer{status, {}, {}});
+}
+
+int32_t posthaste_response_add_header(posthaste_response_t* response, const char* name,
+                                      const char* value) {
+  return capi::guarded(
+      __func__, {{"response", response}, {"name", name}, {"value", value}}, nullptr,
+      [&]() -> Result<> {
+        if (!is_token(name) || has_control(value)) {
+          return {ErrorCode::BadHeader, "a header that HTTP does not allow", "name"};
+        }
+        response->answer.headers.push_back({name, value});
+        return {};
+      });
+}
+
+int32_t posthaste_response_set_body(posthaste_response_t* response, const char* body, size_t size) {
+  const char* const bytes = size == 0 ? "" : body;
+  return capi::guarded(__func__, {{"response", response}, {"body", bytes}}, nullptr,
+                       [&]() -> Result<> {
+                         response->answer.body.assign(bytes, size);
+                         return {};
+                       });
 }
 
 int32_t posthaste_key_create(posthaste_t* ph, const char* name, int32_t grant, int64_t subaccount,

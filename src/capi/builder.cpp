@@ -139,3 +139,17 @@ int32_t posthaste_event_check(const posthaste_event_t* event, posthaste_error_t*
     return event->stuck_code != ErrorCode::Ok ? stuck_error(*event) : event->builder.error();
   });
 }
+
+int32_t posthaste_event_json(const posthaste_event_t* event, posthaste_text_t** out,
+                             posthaste_error_t* error) {
+  capi::clear(out);
+  return capi::guarded(__func__, {{"event", event}, {"out", out}}, error,
+                       [&]() -> posthaste::core::Result<> {
+                         if (event->stuck_code != ErrorCode::Ok) return stuck_error(*event);
+                         std::string_view payload;
+                         if (event->builder.finish(payload) != ErrorCode::Ok)
+                           return event->builder.error();
+                         capi::give_text(out, std::string(payload));
+                         return {};
+                       });
+}

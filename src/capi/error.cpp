@@ -189,6 +189,13 @@ size_t posthaste_text_size(const posthaste_text_t* text) {
   return text != nullptr ? text->data.size() : 0;
 }
 
+posthaste_text_t* posthaste_text_new(const char* data, size_t size) {
+  if (data == nullptr) return nullptr;
+  return posthaste::capi::value_or<posthaste_text_t*>(nullptr, [&] {
+    return std::make_unique<posthaste_text>(posthaste_text{std::string(data, size)}).release();
+  });
+}
+
 void posthaste_text_free(posthaste_text_t* text) {
   delete text;
 }

@@ -25,6 +25,7 @@ OPTIONAL = {
     "posthaste_load": {"out"},
     "posthaste_key_put": {"out"},
     "posthaste_response_body": {"out_size"},
+    "posthaste_request_body": {"out_size"},
     "posthaste_wants": {"type"},
     "posthaste_push": {"type"},
     "posthaste_push_many": {"type"},
@@ -81,7 +82,7 @@ VALID_TEXTS = {"type": '"delivery"', "id": '"hook"', "batch_id": '"batch"',
                "json": '"{}"', "key": '"rcpt_to"', "value": '"1"', "path": '"missing.json"',
                "method": '"GET"', "target": '"/health"', "name": '"name"', "body": '"{}"',
                "address": '"127.0.0.1"', "scheme": '"https"',
-               "event_class": '"custom_event"', "line": '"a line"'}
+               "data": '"text"', "event_class": '"custom_event"', "line": '"a line"'}
 
 PREAMBLE = """\
 /* Made from the public header by generate_null_test.py: null for every pointer of every function. */

@@ -20,6 +20,8 @@ struct FreeHandle {
   void operator()(posthaste_filter_t* handle) const { posthaste_filter_free(handle); }
   void operator()(posthaste_event_t* handle) const { posthaste_event_free(handle); }
   void operator()(posthaste_report_t* handle) const { posthaste_report_free(handle); }
+  void operator()(posthaste_request_t* handle) const { posthaste_request_free(handle); }
+  void operator()(posthaste_response_t* handle) const { posthaste_response_free(handle); }
 };
 
 template <typename Handle>
