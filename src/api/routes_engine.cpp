@@ -94,7 +94,10 @@ void show_settings(Call& call) {
   std::string text = "[";
   for (const config::Property& property : config::properties()) {
     if (property.scope() != config::Scope::Webhook) continue;
-    const auto described = config::describe(property.key);
+    // The operator's own values are no matter of who may act for one subaccount.
+    const auto described = call.identity.subaccount
+                               ? config::describe(property.key)
+                               : config::describe_in(call.settings, property.key);
     if (!described) continue;
     if (text.size() > 1) text.push_back(',');
     text += *described;

@@ -75,13 +75,15 @@ Result<> store_text(const Property& property, std::optional<std::string_view> te
   return {};
 }
 
-void write_property(json::Writer& writer, const Property& property) {
+void write_property(json::Writer& writer, const Property& property,
+                    const EngineSettings* settings = nullptr) {
   writer.begin_object();
   writer.string("key", property.key);
   writer.string("scope", scope_name(property.scope()));
   writer.string("type", type_name(property.type));
   writer.string("range", range_text(property));
   writer.string("default", default_text(property));
+  if (settings) writer.string("value", current_text(property, *settings));
   writer.string("unit", property.unit);
   writer.string("change", change_name(property.change));
   writer.boolean("secret", property.is_secret);
@@ -172,6 +174,15 @@ Result<std::string> describe(std::optional<std::string_view> key) {
   writer.begin_array();
   for (const Property& property : properties()) write_property(writer, property);
   writer.end_array();
+  return out;
+}
+
+Result<std::string> describe_in(const EngineSettings& settings, std::string_view key) {
+  const Property* property = find_property(key);
+  if (property == nullptr) return unknown_key(key);
+  std::string out;
+  json::Writer writer(out);
+  write_property(writer, *property, &settings);
   return out;
 }
 

@@ -58,6 +58,9 @@ core::Result<core::DeliverySettings> webhook_settings(
 // change, secret, help.
 core::Result<std::string> describe(std::optional<std::string_view> key);
 
+// The same of one key, and `value`: its text in an engine's settings, as setting_text has it.
+core::Result<std::string> describe_in(const core::EngineSettings& settings, std::string_view key);
+
 core::Error unknown_key(std::string_view key);
 
 }  // namespace posthaste::config

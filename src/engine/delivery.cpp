@@ -470,7 +470,9 @@ void Delivery::admit(std::unique_ptr<core::Batch> owned, Target& target) {
 void Delivery::publish_gauges() {
   for (core::Subscriber* subscriber : batcher_.take_changed()) {
     metrics::WebhookCounters& counters = *static_cast<Record*>(subscriber->owner)->counters;
-    counters.events_routed.set(subscriber->sealed_events_count + subscriber->open.events_count());
+    const uint64_t routed = subscriber->sealed_events_count + subscriber->open.events_count();
+    counters.events_routed.set(routed);
+    counters.routed_by_minute.feed(now_, routed);
     counters.open_events.set(subscriber->open.events_count());
     counters.open_bytes.set(subscriber->open.size_bytes());
   }

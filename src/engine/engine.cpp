@@ -485,13 +485,13 @@ metrics::EngineGauges Engine::gauges() const {
 Result<std::string> Engine::stats_json() const {
   if (is_forked())
     return {ErrorCode::Forked, "the engine was started in the parent of this process"};
-  return metrics::stats_json(counters_, gauges(), webhook_stats(all_webhooks));
+  return metrics::stats_json(counters_, gauges(), webhook_stats(all_webhooks), now());
 }
 
 Result<std::string> Engine::webhook_stats_json(const WebhookChoice& shows) const {
   if (is_forked())
     return {ErrorCode::Forked, "the engine was started in the parent of this process"};
-  return metrics::webhook_stats_json(webhook_stats(shows), spool_gauges().has_value());
+  return metrics::webhook_stats_json(webhook_stats(shows), spool_gauges().has_value(), now());
 }
 
 Result<std::string> Engine::prometheus_text() const {

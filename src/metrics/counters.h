@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "metrics/minute_counts.h"
+
 namespace posthaste::metrics {
 
 // One counter or gauge. Threads: any; relaxed, since each stands alone.
@@ -59,6 +61,7 @@ class ShardedCounter {
 // still in open, waiting or in flight.
 struct WebhookCounters {
   Counter events_routed;
+  MinuteCounts routed_by_minute;
   Counter events_delivered;
   Counter events_dropped_expired;
   Counter events_dropped_quota;

@@ -155,6 +155,18 @@ void write_webhook_spool(json::Writer& writer, const WebhookCounters& counters) 
   writer.end_object();
 }
 
+// The events that were routed to it in each of the last minutes.
+void write_webhook_history(json::Writer& writer, const WebhookCounters& counters,
+                           core::Instant now) {
+  const MinuteCounts::History history = counters.routed_by_minute.history(now);
+  writer.key("history").begin_object();
+  writer.int64("seconds",
+               std::chrono::duration_cast<std::chrono::seconds>(history.last_so_far).count());
+  writer.key("events_per_minute").begin_array();
+  for (const uint64_t count : history.counts) writer.uint64(count);
+  writer.end_array().end_object();
+}
+
 }  // namespace
 
 std::optional<core::Duration> spool_outage_covered(const WebhookCounters& counters) {
@@ -164,7 +176,7 @@ std::optional<core::Duration> spool_outage_covered(const WebhookCounters& counte
 }
 
 std::string stats_json(const EngineCounters& counters, const EngineGauges& gauges,
-                       const std::vector<WebhookStats>& webhooks) {
+                       const std::vector<WebhookStats>& webhooks, core::Instant now) {
   std::string out;
   json::Writer writer(out);
   writer.begin_object();
@@ -172,12 +184,13 @@ std::string stats_json(const EngineCounters& counters, const EngineGauges& gauge
   write_requests(writer, counters, gauges);
   write_memory(writer, counters, gauges);
   write_spool(writer, gauges.spool);
-  writer.raw("webhooks", webhook_stats_json(webhooks, gauges.spool.has_value()));
+  writer.raw("webhooks", webhook_stats_json(webhooks, gauges.spool.has_value(), now));
   writer.end_object();
   return out;
 }
 
-std::string webhook_stats_json(const std::vector<WebhookStats>& webhooks, bool has_spool) {
+std::string webhook_stats_json(const std::vector<WebhookStats>& webhooks, bool has_spool,
+                               core::Instant now) {
   std::string out;
   json::Writer writer(out);
   writer.begin_array();
@@ -189,6 +202,7 @@ std::string webhook_stats_json(const std::vector<WebhookStats>& webhooks, bool h
     write_webhook_results(writer, *webhook.counters);
     write_webhook_gauges(writer, *webhook.counters);
     if (has_spool) write_webhook_spool(writer, *webhook.counters);
+    write_webhook_history(writer, *webhook.counters, now);
     writer.end_object();
   }
   writer.end_array();

@@ -55,8 +55,9 @@ std::optional<core::Duration> spool_outage_covered(const WebhookCounters& counte
 // Counters are read one by one while they move, so sums of one text may differ by what happened
 // meanwhile.
 std::string stats_json(const EngineCounters& counters, const EngineGauges& gauges,
-                       const std::vector<WebhookStats>& webhooks);
+                       const std::vector<WebhookStats>& webhooks, core::Instant now);
 // Its member `webhooks` alone.
-std::string webhook_stats_json(const std::vector<WebhookStats>& webhooks, bool has_spool);
+std::string webhook_stats_json(const std::vector<WebhookStats>& webhooks, bool has_spool,
+                               core::Instant now);
 
 }  // namespace posthaste::metrics

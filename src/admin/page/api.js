@@ -86,11 +86,12 @@ export const replayAll = (filter) => call("POST", "dead-letters/replay", filter)
 export const dropLetter = (id) => call("DELETE", `dead-letters/${encodeURIComponent(id)}`);
 export const samples = (types) => call("GET", `webhooks/events/samples?events=${encodeURIComponent(types)}`);
 
-// These do not change while the server runs.
+export const settings = () => call("GET", "settings");
+
+// What does not change while the server runs.
 const kept = new Map();
 const once = (path) => {
   if (!kept.has(path)) kept.set(path, call("GET", path).catch((error) => { kept.delete(path); throw error; }));
   return kept.get(path);
 };
 export const documentation = () => once("webhooks/events/documentation");
-export const settings = () => once("settings");

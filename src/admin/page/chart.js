@@ -4,8 +4,8 @@ import { count, milliseconds } from "./format.js";
 
 const round = (value) => Math.round(value * 10) / 10;
 
-// values: events per minute, oldest first; at most `room` of them are drawn.
-export function sparkline(values, { width = 120, height = 32, room = 40 } = {}) {
+// values: events per minute, oldest first; of the last `room` minutes.
+export function sparkline(values, { width = 120, height = 32, room = 30 } = {}) {
   const shown = values.slice(-room);
   const highest = Math.max(1, ...shown);
   const step = width / room;
@@ -16,7 +16,7 @@ export function sparkline(values, { width = 120, height = 32, room = 40 } = {}) 
   });
   const last = shown.length ? shown[shown.length - 1] : 0;
   return svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "sparkline", role: "img",
-    "aria-label": `${count(Math.round(last))} events per minute now, ${count(Math.round(highest))} at most` },
+    "aria-label": `${count(Math.round(last))} events per minute now, ${count(Math.round(Math.max(0, ...shown)))} at most in the last ${room} minutes` },
   svg("line", { x1: 0, x2: width, y1: height - 0.5, y2: height - 0.5, class: "axis" }), bars);
 }
 

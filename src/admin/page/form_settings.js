@@ -11,7 +11,8 @@ const GROUPS = [
 ];
 
 function control(row, value) {
-  const inherit = `Server's value (normally ${row.default === "" ? "empty" : row.default})`;
+  // Keys that are bound to a subaccount are not told the value.
+  const inherit = row.value === undefined ? "Server's value" : `Server's value: ${row.value === "" ? "empty" : row.value}`;
   const choices = row.type === "boolean" ? ["on", "off"] : row.type === "choice" ? String(row.range).split("|") : null;
   if (choices) {
     return el("select", null, el("option", { value: "", selected: value === undefined }, inherit),

@@ -1,41 +1,20 @@
-// Live figures: asks for the statistics every few seconds while somebody looks, and keeps a short
-// history of each webhook's events per minute.
+// Live figures: asks for the statistics every few seconds while somebody looks. The server keeps the
+// events per minute of the last hour, so that a chart is whole as soon as it is there.
 import { stats } from "./api.js";
 
 const INTERVAL_MS = 3000;
-const HISTORY = 60;
-// The figure beside a chart is of the last minute.
-const MINUTE_SAMPLES = 60000 / INTERVAL_MS;
 
 const listeners = new Set();
-const history = new Map();
 let timer = 0;
 let last = null;
 let running = false;
-
-function remember(sample, time) {
-  for (const webhook of sample.webhooks) {
-    const kept = history.get(webhook.id) || { rates: [] };
-    if (kept.time) {
-      const minutes = (time - kept.time) / 60000;
-      const fresh = Math.max(0, webhook.events.routed - kept.routed);
-      kept.rates.push(minutes > 0 ? fresh / minutes : 0);
-      if (kept.rates.length > HISTORY) kept.rates.shift();
-    }
-    kept.time = time;
-    kept.routed = webhook.events.routed;
-    history.set(webhook.id, kept);
-  }
-}
 
 async function tick() {
   clearTimeout(timer);
   if (!running || document.hidden) return;
   try {
-    const sample = await stats();
-    remember(sample, performance.now());
-    last = sample;
-    for (const listener of [...listeners]) listener(sample);
+    last = await stats();
+    for (const listener of [...listeners]) listener(last);
   } catch {
     // The view's own calls tell what is wrong; the next tick tries again.
   }
@@ -61,12 +40,17 @@ export function stop() {
   running = false;
   clearTimeout(timer);
   last = null;
-  history.clear();
 }
 
-export const rates = (id) => (history.get(id) || { rates: [] }).rates;
-export function rate(id) {
-  const minute = rates(id).slice(-MINUTE_SAMPLES);
-  return minute.length ? minute.reduce((sum, value) => sum + value, 0) / minute.length : null;
-}
 export const statsOf = (sample, id) => sample && sample.webhooks.find((w) => w.id === id);
+
+// Events per minute, oldest first. The last is of the last sixty seconds: of the minute under way,
+// and of as much of the one before as they reach back to. Empty before the first sample.
+export function rates(id) {
+  const now = statsOf(last, id);
+  if (!now) return [];
+  const { events_per_minute: minutes, seconds } = now.history;
+  const [before, underWay] = [minutes.at(-2) ?? 0, minutes.at(-1) ?? 0];
+  return [...minutes.slice(0, -1), underWay + (before * (60 - seconds)) / 60];
+}
+export const rate = (id) => rates(id).at(-1) ?? null;

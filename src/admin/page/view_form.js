@@ -5,6 +5,7 @@ import { busy, el, field, nextId, replace, toast } from "./dom.js";
 import { failedExchange } from "./exchange.js";
 import { advancedSection } from "./form_settings.js";
 import { authSection, headersSection } from "./form_auth.js";
+import { subaccountSection } from "./form_subaccounts.js";
 
 function eventsSection(groups, chosen, isNew) {
   const all = Object.values(groups).flatMap((group) => Object.keys(group.events));
@@ -47,6 +48,7 @@ function check(body) {
   if (!body.name) return "The webhook needs a name.";
   if (!/^https?:\/\/./i.test(body.target)) return "The target must be an http or https URL.";
   if (body.events.length === 0) return "Choose at least one event type, or all.";
+  if (Number.isNaN(body.subaccount_id)) return "The subaccount must be a number.";
   return null;
 }
 
@@ -64,15 +66,16 @@ export async function showForm(root, id) {
   const isNew = id === null;
   const [groups, table, webhook] = await Promise.all([documentation(), settingsOf().catch(() => []), isNew ? { events: [] } : getWebhook(id)]);
   const back = isNew ? "#/" : `#/webhooks/${encodeURIComponent(id)}`;
-  const parts = [basics(webhook), eventsSection(groups, webhook.events, isNew), authSection(webhook), headersSection(webhook), advancedSection(table, webhook)];
+  const parts = [basics(webhook), eventsSection(groups, webhook.events, isNew), subaccountSection(webhook), authSection(webhook), headersSection(webhook),
+    advancedSection(table, webhook)];
   const problem = el("section", { class: "card problem-box", role: "alert", tabindex: "-1", hidden: true });
   const submit = el("button", { class: "primary" }, isNew ? "Create webhook" : "Save changes");
   const note = el("span", { class: "muted", role: "status" });
 
   async function save() {
     problem.hidden = true;
-    const [base, events, auth, headers, advanced] = parts.map((part) => part.read());
-    const body = { ...base, events, ...auth, custom_headers: headers, ...advanced };
+    const [base, events, subaccounts, auth, headers, advanced] = parts.map((part) => part.read());
+    const body = { ...base, events, ...subaccounts, ...auth, custom_headers: headers, ...advanced };
     const wrong = check(body);
     if (wrong) {
       showProblem(problem, new Error(wrong));

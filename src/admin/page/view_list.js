@@ -4,6 +4,7 @@ import { badge, badgeOf, stateBadge } from "./badge.js";
 import { sparkline } from "./chart.js";
 import { el, empty, nextId, replace } from "./dom.js";
 import { ago, count, exact, parseTime } from "./format.js";
+import { subaccountsText } from "./form_subaccounts.js";
 import * as live from "./live.js";
 
 const REFRESH_MS = 10000;
@@ -65,14 +66,15 @@ function row(webhook, names, cells) {
     el("td", { class: "who", "data-label": "Webhook" },
       el("div", { class: "title" }, badge(webhook), stateBadge(webhook.state), el("a", { href }, webhook.name)),
       el("div", { class: "target" }, webhook.target),
-      el("div", { class: "muted small" }, "Subscribed to: ", subscriptions(webhook, names))),
+      el("div", { class: "muted small" }, "Subscribed to: ", subscriptions(webhook, names)),
+      subaccountsText(webhook) && el("div", { class: "muted small" }, subaccountsText(webhook))),
     cells.chart, cells.waiting,
     el("td", { "data-label": "Last success" }, when(webhook.last_successful, "never")),
     el("td", { "data-label": "Last failure" }, when(webhook.last_failure, "never")));
 }
 
 function found(webhook, words) {
-  const text = `${webhook.name} ${webhook.target} ${webhook.events.join(" ")} ${webhook.id}`.toLowerCase();
+  const text = `${webhook.name} ${webhook.target} ${webhook.events.join(" ")} ${subaccountsText(webhook) || ""} ${webhook.id}`.toLowerCase();
   return words.every((word) => text.includes(word));
 }
 

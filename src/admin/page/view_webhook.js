@@ -3,21 +3,24 @@ import * as api from "./api.js";
 import { badge, stateBadge } from "./badge.js";
 import { dayChart, sparkline } from "./chart.js";
 import { attempt, confirmDialog } from "./dialog.js";
-import { button, el, empty, failure, loading, nextId, replace, toast } from "./dom.js";
+import { busy, button, el, empty, failure, loading, nextId, replace, toast } from "./dom.js";
 import { bytes, count, exact, milliseconds, parseTime, plural } from "./format.js";
+import { subaccountsText } from "./form_subaccounts.js";
 import * as live from "./live.js";
 import { openTest } from "./test_dialog.js";
 import { displayNames, subscriptions, when } from "./view_list.js";
 
 const REFRESH_MS = 5000;
 const ROWS_MAX = 200;
-const DEFAULT_RETRY = "4 hours";
+const RETRY_PERIOD = "retry.max_age";
 
 const stat = (label, ...value) => el("div", { class: "stat" }, el("dt", null, label), el("dd", null, value));
 
-function deleteDialog(webhook) {
+async function deleteDialog(webhook) {
   const drop = el("input", { type: "checkbox" });
-  const period = (webhook.settings || {})["retry.max_age"] || `the retry period (${DEFAULT_RETRY} unless configured otherwise)`;
+  const table = await api.settings().catch(() => []);
+  const usual = table.find((row) => row.key === RETRY_PERIOD);
+  const period = (webhook.settings || {})[RETRY_PERIOD] || (usual && usual.value) || "the retry period";
   confirmDialog(`Delete ${webhook.name}?`, [
     el("p", null, "New events are not taken any more from this moment on."),
     el("p", null, `Batches that wait already still go to `, el("code", null, webhook.target), `, until they are delivered or ${period} is over: your endpoint may get data that long.`),
@@ -35,12 +38,13 @@ function actions(webhook, refresh) {
     const node = button(text, () => attempt(node, async () => { await api.act(webhook.id, name); return told; }, refresh));
     return node;
   };
+  const removal = button("Delete", () => busy(removal, () => deleteDialog(webhook)), "danger quiet");
   return el("div", { class: "actions" },
     el("a", { class: "button", href: `#/webhooks/${encodeURIComponent(webhook.id)}/edit` }, "Edit"),
     button("Test", () => openTest(webhook)),
     isHeld ? verb("Resume", "resume", "Batches go out again.") : verb("Pause", "pause", "Batches are held back; events are still taken."),
     verb("Retry now", "retry", "What waits is tried at once."),
-    button("Delete", () => deleteDialog(webhook), "danger quiet"));
+    removal);
 }
 
 function drawStats(box, webhook, sample) {
@@ -48,7 +52,7 @@ function drawStats(box, webhook, sample) {
   const rate = live.rate(webhook.id);
   const number = (value) => (now ? count(value(now)) : "…");
   replace(box, el("dl", { class: "stats" },
-    stat("Events per minute", el("span", { class: "big" }, rate === null ? "…" : count(Math.round(rate))), sparkline(live.rates(webhook.id), { width: 160 })),
+    stat("Events per minute", el("span", { class: "big" }, rate === null ? "…" : count(Math.round(rate))), sparkline(live.rates(webhook.id), { width: 240, room: 60 })),
     stat("Waiting", el("span", { class: "big" }, number((f) => f.waiting.batches)), " batches", now && el("small", null, plural(now.waiting.events, "event"))),
     stat("Open batch", el("span", { class: "big" }, number((f) => f.open.events)), " events", now && now.open.events > 0 && el("small", null, bytes(now.open.bytes))),
     stat("Delivered", el("span", { class: "big" }, number((f) => f.events.delivered)), " events", now && el("small", null, plural(now.batches.delivered, "batch", "batches"))),
@@ -67,6 +71,7 @@ function facts(webhook, names) {
     stat("Last failure", when(webhook.last_failure, "never")),
     stat("Created", when(webhook.created, "unknown")),
     stat("Authentication", authentication(webhook)),
+    stat("Takes events of", subaccountsText(webhook) || "All subaccounts"),
     stat("ID", el("code", null, webhook.id)),
     el("div", { class: "stat whole" }, el("dt", null, "Subscribed to"), el("dd", null, subscriptions(webhook, names, Infinity))));
 }

@@ -145,6 +145,11 @@ const steps = {
     await isShown("The webhook needs a name.");
     await page.getByText("Batches", { exact: true }).click();
     await isShown("batch.max_events");
+    // What the engine has now, not what the library is delivered with.
+    await page.getByText("Retries", { exact: true }).click();
+    assert.equal(await page.getByLabel("retry.max_age").getAttribute("placeholder"), "Server's value: 1s");
+    assert.equal(await page.getByLabel("batch.max_age").getAttribute("placeholder"), "Server's value: 200ms");
+    assert.match(await page.getByLabel("verify", { exact: true }).locator("option").first().textContent(), /^Server's value: \w+$/);
     await picture("form");
   },
   async "a failing target shows the whole request and response in the form"() {
@@ -156,6 +161,7 @@ const steps = {
     await page.getByLabel("Header name").fill("X-Shop");
     await page.getByLabel("Header value").fill("a'b\"<i>c");
     await page.getByLabel("batch.max_events").fill("500");
+    await page.getByLabel("Except subaccounts").fill("77, 78");
     await button("Create webhook").click();
     await isShown("The test request failed, nothing was saved");
     const raw = await page.locator(".problem-box pre").allTextContents();
@@ -175,6 +181,8 @@ const steps = {
     const stored = (await (await fetch(`${base}/api/v1/webhooks/${id}`, { headers: { Authorization: key } })).json()).results;
     assert.equal(stored.name, NAME);
     assert.equal(stored.settings["batch.max_events"], "500");
+    assert.deepEqual(stored.exception_subaccounts, ["77", "78"]);
+    await isShown("All subaccounts except 77, 78");
     assert.deepEqual(Object.keys(stored.custom_headers), ["X-Shop"]);
     this.id = id;
   },
@@ -212,6 +220,7 @@ const steps = {
   },
   async "a batch arrives and is seen without a reload"() {
     const before = receiver.requests.length;
+    host.push("delivery", { rcpt_to: "nobody@example.com", subaccount_id: 77 });
     for (let i = 0; i < 40; ++i) host.push("delivery", { rcpt_to: `${i}${HOSTILE}@example.com`, subject: HOSTILE });
     await until(() => receiver.requests.length > before, "a batch");
     const sent = receiver.requests[receiver.requests.length - 1];
@@ -222,7 +231,60 @@ const steps = {
     await page.getByRole("link", { name: "Webhooks" }).first().click();
     await page.locator(".list .badge.ok").first().waitFor();
     await isShown("/min");
+    await isShown("All subaccounts except 77, 78");
+    assert.ok(!receiver.requests.some((r) => r.body.includes("nobody@example.com")));
     await picture("list");
+  },
+  async "a tab that has just been opened shows the events per minute of the last hour"() {
+    const other = await browser.newContext();
+    const fresh = await other.newPage();
+    await fresh.goto(base);
+    await fresh.getByLabel("API key").fill(key);
+    await fresh.keyboard.press("Enter");
+    const chart = fresh.locator("td.chart svg.sparkline");
+    // A minute may have ended between two of the forty.
+    const most = async (drawn, minutes) => Number(((await drawn.getAttribute("aria-label").catch(() => "")).match(`(\\d+) at most in the last ${minutes} minutes`) || [0, 0])[1]);
+    await until(async () => await most(chart, 30) >= 20, "the minutes before the tab");
+    assert.ok(await chart.locator("rect").count() >= 1);
+    assert.match(await fresh.locator("td.chart .figure").textContent(), /^[1-9]\d*\/min$/);
+    await fresh.getByRole("link", { name: NAME_SHOWN }).click();
+    await until(async () => await most(fresh.locator(".stat svg.sparkline"), 60) >= 20, "the hour");
+    await other.close();
+  },
+  async "a webhook of one subaccount"() {
+    await page.goto(`${base}/#/new`);
+    await page.getByLabel("Webhook name").fill("of seven");
+    await page.getByLabel("Target URL").fill(`${receiver.url}/seven`);
+    await page.getByLabel("Except subaccounts").fill(HOSTILE);
+    await button("Create webhook").click();
+    await isShown("exception_subaccounts[0] is not the number of a subaccount");
+    await page.getByLabel("Takes events of").selectOption({ label: "One subaccount" });
+    assert.equal(await page.getByLabel("Except subaccounts").isVisible(), false);
+    await page.getByLabel(/^Subaccount/).fill("<b>seven</b>");
+    await button("Create webhook").click();
+    await isShown("The subaccount must be a number.");
+    await page.getByLabel(/^Subaccount/).fill("7");
+    await picture("form-subaccount");
+    await button("Create webhook").click();
+    await page.waitForURL(/#\/webhooks\/[^/]+$/);
+    await isShown("Subaccount 7");
+    host.push("delivery", { rcpt_to: "of-seven@example.com", subaccount_id: 7 });
+    await until(() => receiver.requests.some((r) => r.url === "/seven" && r.body.includes("of-seven@example.com")), "its batch");
+    await page.getByRole("link", { name: "Edit", exact: true }).click();
+    assert.equal(await page.getByLabel(/^Subaccount/).inputValue(), "7");
+    await page.getByLabel("Takes events of").selectOption({ label: "The primary account only" });
+    await button("Save changes").click();
+    await page.waitForURL(/#\/webhooks\/[^/]+$/);
+    await isShown("Primary account only");
+    await page.getByRole("link", { name: "Webhooks" }).first().click();
+    await page.getByLabel("Search webhooks").fill("primary account");
+    assert.equal(await page.locator(".list tbody tr").count(), 1);
+    await page.getByLabel("Search webhooks").fill("");
+    await page.getByRole("link", { name: "of seven" }).click();
+    await button("Delete").click();
+    await isShown("or 1s is over");
+    await button("Delete webhook").click();
+    await page.getByRole("link", { name: NAME_SHOWN }).waitFor();
   },
   async "search and sort"() {
     await page.getByLabel("Search webhooks").fill("no such webhook");

@@ -102,6 +102,24 @@ class StatusTest(BatchTest):
         webhook = next(each for each in stats["webhooks"] if each["id"] == identifier)
         self.assertEqual(webhook["events"]["delivered"], 5)
 
+    def test_statistics_have_the_events_of_the_last_minutes(self):
+        identifier, _ = self.deliver(200, events=5)
+        wait_until(lambda: self.status(identifier, route="attempts"), "its record")
+        quiet = self.create()
+        webhooks = {each["id"]: each["history"] for each in self.api.get("/api/v1/stats").results["webhooks"]}
+        # A minute may have ended meanwhile.
+        self.assertEqual(sum(webhooks[identifier]["events_per_minute"]), 5)
+        self.assertLess(len(webhooks[identifier]["events_per_minute"]), 4)
+        self.assertEqual(webhooks[quiet]["events_per_minute"], [])
+
+    def test_settings_tell_what_the_engine_has_now_but_not_to_a_bound_key(self):
+        described = {each["key"]: each for each in self.api.get("/api/v1/settings").results}
+        self.assertEqual((described["batch.max_age"]["default"], described["batch.max_age"]["value"]), ("30s", "20ms"))
+        self.assertEqual(described["retry.max"]["value"], "60ms")
+        bound = self.by(self.api.new_key("view", 7)).get("/api/v1/settings").results
+        self.assertEqual({each["key"] for each in bound}, set(described))
+        self.assertEqual([each for each in bound if "value" in each], [])
+
     def test_settings_describe_every_key_of_a_webhook(self):
         described = self.api.get("/api/v1/settings/").results
         keys = {each["key"] for each in described}

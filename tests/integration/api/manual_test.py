@@ -18,7 +18,7 @@ BLOCKS = re.compile(r"^```http\n(?P<request>.*?)^```\n```http\n(?P<answer>.*?)^`
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 VOLATILE = [re.compile(rf"^{UUID.pattern}$"), re.compile(r"^https?://"), re.compile(r"^\d{4}-\d\d-\d\d[ T]")]
 VOLATILE_NUMBERS = {"sequence", "bytes", "attempts", "failures", "latency", "sealed_ms", "died_ms", "created_ms",
-                    "accepted"}
+                    "accepted", "seconds"}
 MORE = "..."
 
 

@@ -2,8 +2,15 @@
 
 #include <catch2/catch.hpp>
 
+using namespace posthaste;
 using namespace posthaste::metrics;
 using namespace std::chrono_literals;
+
+namespace {
+
+constexpr core::Instant kNow(1h + 40s);
+
+}  // namespace
 
 TEST_CASE("Statistics name every counter of the engine", "[metrics][stats_json]") {
   EngineCounters counters;
@@ -21,7 +28,7 @@ TEST_CASE("Statistics name every counter of the engine", "[metrics][stats_json]"
   counters.intake_bytes.set(12);
   counters.waiting_memory_bytes.set(14);
   const EngineGauges gauges{13, 15, 16'900ms, 9};
-  CHECK(stats_json(counters, gauges, {}) ==
+  CHECK(stats_json(counters, gauges, {}, kNow) ==
         R"({"events":{"accepted":1,"from_producers":5,"refused":2,"queue_full":3,"unwanted":4},)"
         R"("batches":{"sealed":5},)"
         R"("attempts":{"count":6,"failed":7,"in_flight":8,"left_early":9},)"
@@ -65,9 +72,12 @@ TEST_CASE("Statistics name every counter of each webhook", "[metrics][stats_json
   counters->limits_learned.add(29);
   counters->learned_events_max.set(30);
   counters->learned_bytes_max.set(31);
+  counters->routed_by_minute.feed(kNow - 2min, 6);
+  counters->routed_by_minute.feed(kNow, 7);
   const std::string text = stats_json(EngineCounters{}, {},
                                       {{"a", "say \"hi\"", "active", counters},
-                                       {"b", "", "paused", std::make_shared<WebhookCounters>()}});
+                                       {"b", "", "paused", std::make_shared<WebhookCounters>()}},
+                                      kNow);
   const auto start = text.find(R"("webhooks":[)");
   REQUIRE(start != std::string::npos);
   const std::string webhooks = text.substr(start);
@@ -81,13 +91,14 @@ TEST_CASE("Statistics name every counter of each webhook", "[metrics][stats_json
       R"("attempts":{"count":11,"failed":12},"open":{"events":13,"bytes":14},)"
       R"("waiting":{"batches":15,"events":16,"memory_bytes":17},"endpoint":{"health":"failing",)"
       R"("falls":26,"throttles":27,"recoveries":28,"limits_learned":29,)"
-      R"("batch_limit":{"events":30,"bytes":31}}},)";
+      R"("batch_limit":{"events":30,"bytes":31}},)"
+      R"("history":{"seconds":40,"events_per_minute":[6,0,1]}},)";
   CHECK(webhooks.substr(0, first.size()) == first);
   CHECK(webhooks.substr(first.size(), 33) == R"({"id":"b","name":"","state":"paus)");
 }
 
 TEST_CASE("Without a rate the covered outage is null", "[metrics][stats_json]") {
-  const std::string text = stats_json(EngineCounters{}, {}, {});
+  const std::string text = stats_json(EngineCounters{}, {}, {}, kNow);
   CHECK(text.find(R"("outage_covered_seconds":null)") != std::string::npos);
 }
 
@@ -100,7 +111,8 @@ TEST_CASE("Statistics tell how full the spool is, and each webhook's part of it"
   EngineGauges gauges;
   gauges.spool =
       SpoolGauges{"/var/spool/hooks", "ok", 1, 2, 3, 4, {5, 6, 7}, SpoolSums{8, 9, 10}, 12s};
-  const std::string text = stats_json(EngineCounters{}, gauges, {{"a", "a", "active", counters}});
+  const std::string text =
+      stats_json(EngineCounters{}, gauges, {{"a", "a", "active", counters}}, kNow);
   CHECK_THAT(text, Catch::Contains(R"("spool":{"directory":"/var/spool/hooks","health":"ok",)"
                                    R"("disk_bytes":1,"max_bytes":2,"journal_bytes":3,)"
                                    R"("database_bytes":4,)"
@@ -111,6 +123,6 @@ TEST_CASE("Statistics tell how full the spool is, and each webhook's part of it"
                        R"("spool":{"bytes":400,"max_bytes":1000,"outage_covered_seconds":30})"));
   gauges.spool->dead_letters.reset();
   gauges.spool->outage_covered.reset();
-  CHECK_THAT(stats_json(EngineCounters{}, gauges, {}),
+  CHECK_THAT(stats_json(EngineCounters{}, gauges, {}, kNow),
              Catch::Contains(R"("dead_letters":null,"outage_covered_seconds":null})"));
 }
