@@ -112,6 +112,120 @@ class LuaC:
         return "\n".join(lines) + "\n"
 
 
+class LuaFunctions:
+    """The functions of the Lua C module. bindings/lua/posthaste/core_ffi.lua makes the same ones at run time, by the rules
+    that stand there."""
+
+    path = "bindings/lua/src/functions.inc"
+    # What Lua cannot have (callbacks of foreign threads), what the module itself does (errors, texts), and what
+    # posthaste_core.c has by hand.
+    left_out = re.compile(r"posthaste_(set_log|error_new|error_free|text_\w+|push_many|batch_export)$")
+    whole = {"int32_t": ("INT32_MIN", "INT32_MAX"), "int64_t": ("INT64_MIN", "INT64_MAX"), "uint64_t": ("0", "INT64_MAX"),
+             "size_t": ("0", "INT64_MAX")}
+
+    def __init__(self, header):
+        self.handles = header.opaque
+
+    def kind(self, text):
+        """const posthaste_report_t* -> KIND_REPORT; None when it is no object."""
+        bare = text.replace("const ", "").rstrip("*")
+        if bare == "posthaste_t":
+            return "KIND_ENGINE"
+        return bare.upper().removesuffix("_T").replace("POSTHASTE", "KIND", 1) if bare in self.handles else None
+
+    def text(self, header):
+        kinds = [name for name in header.opaque if name not in ("posthaste_error_t", "posthaste_text_t")]
+        lines = [f"/* {BANNER} */", "enum { " + ", ".join(self.kind(name) for name in kinds) + ", KIND_COUNT };", ""]
+        for name in kinds:
+            free = name.removesuffix("_t") + "_free"
+            lines += [f"static void end_{self.kind(name).lower()}(void* handle) {{", f"  {free}(handle);", "}"]
+        lines += ["static const struct {", "  const char* name;", "  void (*end)(void* handle);", "} kinds[KIND_COUNT] = {"]
+        lines += [f'    {{"{name}", end_{self.kind(name).lower()}}},' for name in kinds]
+        lines += ["};", ""]
+        functions = [f for f in header.functions if not self.left_out.match(f.name)]
+        for function in functions:
+            lines += self.function(function)
+        lines += ["static const luaL_Reg functions[] = {"]
+        lines += [f'    {{"{f.name.removeprefix("posthaste_")}", core_{f.name.removeprefix("posthaste_")}}},' for f in functions]
+        lines += ["    {NULL, NULL}};"]
+        return "\n".join(lines) + "\n"
+
+    def function(self, function):
+        name = function.name.removeprefix("posthaste_")
+        before, arguments, index, box, outs = [], [], 0, None, []
+        if function.name.endswith("_free"):
+            kind = self.kind(function.parameters[0].type)
+            return [f"static int core_{name}(lua_State* L) {{", f"  end_box(L, 1, {kind});", "  return 0;", "}", ""]
+        for parameter in function.parameters:
+            kind = self.kind(parameter.type)
+            if parameter.type.replace("const ", "") == "posthaste_error_t*":
+                arguments.append("to_error(L)")
+            elif parameter.name == "size" and index:
+                continue
+            elif parameter.name == "out_size":
+                before.append("size_t size = 0;")
+                arguments.append("&size")
+            elif parameter.type.endswith("**"):
+                before.append(f"{parameter.type[:-1]} out = NULL;")
+                outs.append((parameter.type, "out"))
+                if kind != "KIND_TEXT":
+                    box = kind
+                arguments.append("&out")
+            elif parameter.name.startswith("out_"):
+                before.append(f"{parameter.type.rstrip('*')} {parameter.name} = 0;")
+                outs.append((parameter.type, parameter.name))
+                arguments.append(f"&{parameter.name}")
+            else:
+                index += 1
+                before += self.input(parameter, kind, index, self.is_sized(function, parameter))
+                arguments += [parameter.name] + (["size"] if self.is_sized(function, parameter) else [])
+        if box:
+            before.insert(0, f"box_t* box = push_box(L, {box});")
+        call = f"{function.name}({', '.join(arguments)})"
+        lines = [f"static int core_{name}(lua_State* L) {{"] + ["  " + line for line in before]
+        lines += ["  " + line for line in self.results(function, call, box, outs)]
+        return lines + ["}", ""]
+
+    def is_sized(self, function, parameter):
+        position = function.parameters.index(parameter) + 1
+        following = function.parameters[position] if position < len(function.parameters) else None
+        return parameter.type == "const char*" and following is not None and following.name == "size"
+
+    def input(self, parameter, kind, index, is_sized):
+        name = parameter.name
+        if kind:
+            return [f'{parameter.type} {name} = to_handle(L, {index}, {kind}, "{name}");']
+        if is_sized:
+            return ["size_t size = 0;", f'const char* {name} = to_bytes(L, {index}, "{name}", &size);']
+        if parameter.type == "const char*":
+            return [f'const char* {name} = to_text(L, {index}, "{name}");']
+        if parameter.type == "double":
+            return [f'double {name} = to_number(L, {index}, "{name}");']
+        low, high = self.whole[parameter.type]
+        return [f'{parameter.type} {name} = ({parameter.type})to_whole(L, {index}, "{name}", {low}, {high});']
+
+    def results(self, function, call, box, outs):
+        kind = self.kind(function.returns)
+        if function.returns == "void":
+            return [f"{call};", "return 0;"]
+        if kind and "const" in function.returns:
+            # What belongs to another object would not outlive it.
+            call = f"{function.returns.split()[1].removesuffix('_t*')}_copy({call})"
+        if kind:
+            return [f"box_t* box = push_box(L, {kind});", f"box->handle = {call};", "return give_box(L, box);"]
+        if function.returns == "const char*":
+            if call.endswith("&size)"):
+                return [f"const char* result = {call};", "lua_pushlstring(L, result, size);", "return 1;"]
+            return [f"lua_pushstring(L, {call});", "return 1;"]
+        lines = [f"{function.returns} result = {call};"]
+        if box:
+            return lines + ["box->handle = out;", "return give_code_and_box(L, result, box);"]
+        lines.append("push_whole(L, (int64_t)result);")
+        for kind_of_out, name in outs:
+            lines.append("push_text(L, out);" if kind_of_out.endswith("**") else f"push_whole(L, (int64_t){name});")
+        return lines + [f"return {1 + len(outs)};"]
+
+
 class Node:
     path = "bindings/node/lib/declarations.js"
 
@@ -170,7 +284,7 @@ class Header:
 def main():
     header = Header(HEADER.read_text())
     is_stale = False
-    for binding in (Python(header), LuaJit(), LuaC(), Node(), Constants()):
+    for binding in (Python(header), LuaJit(), LuaC(), LuaFunctions(header), Node(), Constants()):
         path = ROOT / binding.path
         text = binding.text(header)
         if sys.argv[1:] != ["--check"]:
