@@ -34,6 +34,7 @@ run_tests() {
 
 install_missing_packages build test
 install_node_modules
+prepare_exim
 if $is_long; then
   configure_and_build "$preset"
   run_tests "$preset"

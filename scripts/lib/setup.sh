@@ -79,6 +79,25 @@ install_node_modules() {
     "${packages[@]}" >/dev/null || die "npm could not install ${packages[*]}"
 }
 
+# Unpacks Exim and its headers into build/exim: as a package it would take the place of another mail server. Its libraries
+# are in packages.txt. Makes its user and the folder of its configuration, both of which its program asks for. No-op and
+# offline when all is there.
+prepare_exim() {
+  local directory=$POSTHASTE_ROOT/build/exim folder package
+  id -u Debian-exim >/dev/null 2>&1 ||
+    as_root useradd --badname --system --user-group --home-dir /var/spool/exim4 --shell /usr/sbin/nologin Debian-exim ||
+    die "cannot make the user Debian-exim"
+  [ -d /etc/exim4 ] || as_root mkdir -p /etc/exim4
+  if [ -u "$directory/usr/sbin/exim4" ] && [ -f "$directory/usr/include/exim4/local_scan.h" ]; then return; fi
+  folder=$(mktemp -d)
+  local download=(apt-get download -q exim4-daemon-heavy exim4-dev)
+  (cd "$folder" && as_root "${download[@]}" || { as_root apt-get update -q && as_root "${download[@]}"; }) \
+    >"$folder/log" 2>&1 || die "apt-get could not download Exim"
+  mkdir -p "$directory"
+  for package in "$folder"/*.deb; do as_root dpkg -x "$package" "$directory"; done
+  as_root rm -rf "$folder"
+}
+
 # configure_and_build <preset> [target...]: builds into build/<preset>; all targets when none is named. Quiet: the
 # output goes to build/<preset>.log, whose end is shown when something fails.
 configure_and_build() {

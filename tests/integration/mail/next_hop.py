@@ -19,6 +19,8 @@ class NextHop:
         self._lock = threading.Lock()
         self._attempts = {}
         self._taken = []
+        self._refused_at = None
+        self._broken_at = None
         next_hop = self
 
         class Session(socketserver.StreamRequestHandler):
@@ -46,6 +48,14 @@ class NextHop:
         with self._lock:
             return self._attempts.get(recipient, 0)
 
+    def refuse_at(self, stage):
+        """From now on everybody is answered 451 at `MAIL`, `DATA` or `.`, the message's end."""
+        self._refused_at = stage.encode()
+
+    def break_at(self, stage):
+        """From now on every connection breaks at `MAIL`, `RCPT` or `DATA`."""
+        self._broken_at = stage.encode()
+
     def close(self):
         self._server.shutdown()
         self._server.server_close()
@@ -60,6 +70,8 @@ class NextHop:
         return b"250 2.1.5 ok"
 
     def _take(self, recipients, message):
+        if self._refused_at == b".":
+            return b"451 4.3.0 not now"
         if any(recipient.startswith("late-") for recipient in recipients):
             return b"554 5.7.1 content refused"
         with self._lock:
@@ -75,7 +87,11 @@ class NextHop:
         answer(b"220 next.hop.test ESMTP")
         for line in lines:
             verb = line[:4].upper().strip()
-            if verb in (b"EHLO", b"HELO"):
+            if verb == self._broken_at:
+                return
+            if verb == self._refused_at:
+                answer(b"451 4.3.0 not now")
+            elif verb in (b"EHLO", b"HELO"):
                 answer(b"250-next.hop.test\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES" if verb == b"EHLO" else b"250 ok")
             elif verb in (b"MAIL", b"RSET"):
                 recipients = []
