@@ -95,15 +95,18 @@ uint64_t SqliteStore::read_mark(const char* key) {
   return value;
 }
 
-// Tombstones and earlier revisions that no live batch refers to: their end may not have been
-// written.
+// Earlier revisions that no live batch refers to, and tombstones without any: their end may not
+// have been written. The last revision of a tombstone stays while a batch of it does, since
+// requests carry what the webhook had last.
 void SqliteStore::forget_unused_webhooks() {
   Transaction transaction(database_);
   database_.exec(
-      "DELETE FROM webhooks AS w WHERE (target_revision < (SELECT max(target_revision) "
-      "FROM webhooks WHERE generation = w.generation) OR generation IN "
-      "(SELECT generation FROM cursors WHERE is_removed = 1)) AND (generation, target_revision) "
-      "NOT IN (SELECT generation, target_revision FROM batches)");
+      "DELETE FROM webhooks AS w WHERE CASE WHEN target_revision < (SELECT max(target_revision) "
+      "FROM webhooks WHERE generation = w.generation) "
+      "THEN (generation, target_revision) NOT IN "
+      "(SELECT generation, target_revision FROM batches) "
+      "ELSE generation IN (SELECT generation FROM cursors WHERE is_removed = 1) "
+      "AND generation NOT IN (SELECT generation FROM batches) END");
   database_.exec("DELETE FROM cursors WHERE generation NOT IN (SELECT generation FROM webhooks)");
   // A disk that is full or cannot be written must not keep the spool from being read.
   static_cast<void>(transaction.commit().ok());

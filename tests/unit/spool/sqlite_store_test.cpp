@@ -231,10 +231,13 @@ TEST_CASE("A batch keeps the target it was sealed for, and a tombstone its batch
   fixture.commit();
   fixture.reopen();
   RecoveredState state = fixture.recover();
-  // Of generation 2, and of the second target, nothing is left to do.
-  REQUIRE(state.webhooks.size() == 1);
+  // Of generation 2 nothing is left to do.
+  REQUIRE(state.webhooks.size() == 2);
   CHECK(state.webhooks[0].webhook.target == "https://receiver.example/1");
   CHECK(state.webhooks[0].is_removed);
+  // What the batch is sent with is what the webhook had last.
+  CHECK(state.webhooks[1].webhook.generation == 1);
+  CHECK(state.webhooks[1].webhook.target_revision == 2);
   CHECK(fixture.check().empty());
   fixture.store->finish(1, {});
   fixture.store->forget(1);
