@@ -59,6 +59,7 @@ enum class Break {
   LowAhead,             // recovery goes on behind records that are in open batches
   EarlySync,            // sync answers before the changes of the registry are on disk
   RecycleEarly,         // files of the journal that batches need are used again
+  SecretsUnwritten,     // a change of credentials is not written down
   LossForgotten,        // a drop is not written down with the end of its batch
   ActivationUnwritten,  // events are taken before their webhook's activation is on disk
   LengthBeforeFrame,    // a producer says that its frame is there before it is

@@ -12,6 +12,7 @@
 #include "core/limits.h"
 #include "core/wipe.h"
 #include "engine/delivery_parts.h"
+#include "engine/delivery_requests.h"
 
 namespace posthaste::engine {
 namespace {
@@ -21,6 +22,8 @@ constexpr int kRangesPerStep = 16;
 
 // Whether what the spool keeps of a webhook is the same.
 bool is_same_in_spool(const core::Webhook& a, const core::Webhook& b) {
+  const bool is_broken = core::is_broken(core::Break::SecretsUnwritten);
+  if (is_broken && !is_same_credentials(a, b)) return true;
   return core::is_same_declaration(a, b) && a.is_paused == b.is_paused &&
          a.is_disabled == b.is_disabled && a.target_revision == b.target_revision &&
          a.source_file == b.source_file;

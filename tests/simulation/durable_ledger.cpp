@@ -5,17 +5,25 @@
 #include <algorithm>
 
 #include "simulation/batch_text.h"
+#include "simulation/requests.h"
+#include "support/decoding.h"
 #include "support/sim_records.h"
 
 namespace posthaste::simulation {
 namespace {
 
-constexpr std::string_view kHost = "http://far.example/";
+// The other host's name is as long.
+constexpr std::string_view kHost = "http://far-0.example/";
 // Nobody changes or fails this one, so its batches come in order.
 constexpr std::string_view kSteady = "all";
 
 const std::string& id_of(const test::SimExchange& exchange) {
   return exchange.request.headers[2].value;
+}
+
+// As the receiver's framework gives it to the receiver, as far as it came.
+std::string json_so_far(const test::SimExchange& exchange) {
+  return test::decoded_so_far(header_of(exchange.request, "Content-Encoding"), exchange.body);
 }
 
 bool is_success(const test::SimExchange& exchange) {
@@ -39,6 +47,10 @@ void DurableLedger::fail(const char* invariant, std::string text) {
   violation_ = Violation{invariant, std::move(text)};
 }
 
+void DurableLedger::note(const RequestWatch::Finding& finding) {
+  if (finding) fail(finding->invariant.c_str(), finding->text);
+}
+
 void DurableLedger::on_push(core::EventTypeId type, uint32_t size_bytes,
                             std::vector<std::string> urls) {
   trace_.line("event {}: {} bytes of type {} for {}", events_.size(), size_bytes, type,
@@ -52,6 +64,7 @@ void DurableLedger::on_sync_ended(const Sync& sync) {
     events_[number].is_owed = true;
   }
   for (size_t i = 0; i < sync.batches_count; ++i) batches_[taken_[i]].is_over = true;
+  requests_.on_synced(sync.controls_count);
 }
 
 void DurableLedger::on_report(const engine::Report& report) {
@@ -78,7 +91,9 @@ void DurableLedger::on_drop(const test::SimDrop& drop) {
   given_up_.insert(drop.batch_id);
 }
 
-void DurableLedger::on_begin(const test::SimExchange& exchange) {
+void DurableLedger::on_begin(const test::SimExchange& exchange, const Moment& moment) {
+  note(requests_.on_begin(exchange, moment));
+  if (is_token_request(exchange.request)) return;
   const std::string& url = exchange.request.url;
   Receiver& receiver = receivers_[url];
   ++receiver.running_count;
@@ -93,14 +108,17 @@ void DurableLedger::on_begin(const test::SimExchange& exchange) {
   ++counts_["attempt again after a crash"];
 }
 
-void DurableLedger::on_end(const test::SimExchange& exchange) {
+void DurableLedger::on_end(const test::SimExchange& exchange, const Moment& moment) {
+  const std::string json = json_so_far(exchange);
+  note(requests_.on_end(exchange, json, moment.now));
+  if (is_token_request(exchange.request)) return;
   const std::string& url = exchange.request.url;
   const std::string& id = id_of(exchange);
   --receivers_[url].running_count;
   const bool is_taken = is_success(exchange);
   trace_.line("{} {} {} {}", url, id, exchange.body.size(),
               exchange.is_cancelled ? -1 : exchange.completion.status);
-  note_body(url, id, exchange.body, is_taken);
+  note_body(url, id, json, is_taken);
   if (exchange.has_changed_body) fail("bytes", fmt::format("{} changed while it was read", id));
   if (is_taken) note_taken(url, id);
 }
@@ -194,19 +212,22 @@ std::string DurableLedger::body_of(const std::vector<uint64_t>& numbers) const {
   return body;
 }
 
-void DurableLedger::on_crash(const std::map<uint64_t, test::SimExchange>& running) {
+void DurableLedger::on_crash(const std::map<uint64_t, test::SimExchange>& running,
+                             const Moment& moment) {
   for (const auto& [number, exchange] : running) {
-    note_body(exchange.request.url, id_of(exchange), exchange.body, false);
+    if (is_token_request(exchange.request)) continue;
+    note_body(exchange.request.url, id_of(exchange), json_so_far(exchange), false);
   }
+  requests_.on_crash(moment.controls_taken_count);
   for (auto& [url, receiver] : receivers_) receiver.running_count = 0;
   taken_.clear();
   life_begin_ = events_.size();
   ++life_;
 }
 
-void DurableLedger::on_close() {
+void DurableLedger::on_close(const Moment& moment) {
   on_sync_ended(on_sync_begun());
-  on_crash({});
+  on_crash({}, moment);
 }
 
 void DurableLedger::check_end() {

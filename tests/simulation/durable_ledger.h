@@ -13,6 +13,7 @@
 
 #include "core/event_catalogue.h"
 #include "engine/report.h"
+#include "simulation/request_watch.h"
 #include "simulation/trace.h"
 #include "support/sim_host.h"
 
@@ -20,12 +21,12 @@ namespace posthaste::simulation {
 
 // Purpose: keeps the books of one run. Ownership: refers to trace and counts. Threads: one.
 // Invariants: events are numbered from 0 in the order of acceptance. A receiver's address is
-// http://far.example/<webhook>.<incarnation>/<target>, and never used for another target.
+// http://far-<0 or 1>.example/<webhook>.<incarnation>/<target>, and never used for another target.
 class DurableLedger {
  public:
   // may_lose_bodies: what was written is in the page cache only, and a disk that fails may lose it.
   DurableLedger(Trace& trace, Counts& counts, bool may_lose_bodies)
-      : trace_(trace), counts_(counts), may_lose_bodies_(may_lose_bodies) {}
+      : trace_(trace), counts_(counts), may_lose_bodies_(may_lose_bodies), requests_(counts) {}
 
   const std::optional<Violation>& violation() const { return violation_; }
   void fail(const char* invariant, std::string text);
@@ -38,23 +39,30 @@ class DurableLedger {
   struct Sync {
     uint64_t events_count = 0;
     size_t batches_count = 0;
+    size_t controls_count = 0;
     uint64_t life = 0;
   };
-  Sync on_sync_begun() const { return {events_.size(), taken_.size(), life_}; }
+  Sync on_sync_begun() const {
+    return {events_.size(), taken_.size(), requests_.controls_count(), life_};
+  }
   void on_sync_ended(const Sync& sync);
+  // A change of a webhook, or something else, got its place among the events.
+  void on_control(const engine::Control& control) { requests_.on_control(control); }
   // What still waits for these receivers may be given up.
   void on_removed_with_batches(const std::string& incarnation) { freed_.insert(incarnation); }
   void on_report(const engine::Report& report);
   // A batch was given up. A crash may undo that.
   void on_drop(const test::SimDrop& drop);
 
-  void on_begin(const test::SimExchange& exchange);
-  void on_end(const test::SimExchange& exchange);
+  void on_begin(const test::SimExchange& exchange, const Moment& moment);
+  void on_end(const test::SimExchange& exchange, const Moment& moment);
 
   // The engine is no more; `running` is what it was sending.
-  void on_crash(const std::map<uint64_t, test::SimExchange>& running);
+  void on_crash(const std::map<uint64_t, test::SimExchange>& running, const Moment& moment);
   // It was closed in good order, and left nothing unwritten.
-  void on_close();
+  void on_close(const Moment& moment);
+  // What the next one finds.
+  void on_open(const std::vector<core::WebhookPtr>& found) { note(requests_.on_open(found)); }
   // Everything has come to its end.
   void check_end();
 
@@ -80,6 +88,7 @@ class DurableLedger {
   };
   using BatchKey = std::pair<std::string, std::string>;  // by address and id
 
+  void note(const RequestWatch::Finding& finding);
   void note_body(const std::string& url, const std::string& id, const std::string& body,
                  bool is_whole);
   void note_event(Receiver& receiver, const std::string& url, const std::string& id,
@@ -92,6 +101,7 @@ class DurableLedger {
   Trace& trace_;
   Counts& counts_;
   const bool may_lose_bodies_;
+  RequestWatch requests_;
   std::optional<Violation> violation_;
   core::EventCatalogue catalogue_;
   uint64_t life_ = 1;

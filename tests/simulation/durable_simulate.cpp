@@ -15,9 +15,15 @@ constexpr BreakInfo kBreaks[] = {
     {"SkipRow", Break::SkipRow, " one_batch owed unreadable "},
     {"RowGoneEarly", Break::RowGoneEarly, " owed unreadable "},
     {"LowAhead", Break::LowAhead, " owed unreadable "},
-    {"EarlySync", Break::EarlySync, " owed unwanted "},
+    {"EarlySync", Break::EarlySync, " owed unwanted registry "},
     {"RecycleEarly", Break::RecycleEarly, " owed unreadable "},
     {"LossForgotten", Break::LossForgotten, " owed "},
+    {"SecretsUnwritten", Break::SecretsUnwritten, " registry "},
+    {"SealedCredentials", Break::SealedCredentials, " credentials coding signature token "},
+    {"OldTimestamp", Break::OldTimestamp, " signature "},
+    {"CodedAgain", Break::CodedAgain, " coding "},
+    {"ChangedBytes", Break::ChangedBytes, " bytes "},
+    {"TwoTokenRequests", Break::TwoTokenRequests, " token "},
 };
 
 constexpr const char* kMustOccur[] = {
@@ -55,6 +61,8 @@ constexpr const char* kMustOccur[] = {
     "host create",
     "host edit target",
     "host edit types",
+    "host edit credentials",
+    "host edit coding",
     "host activate",
     "host deactivate",
     "host pause",
@@ -62,6 +70,28 @@ constexpr const char* kMustOccur[] = {
     "host remove",
     "host remove with batches",
     "host flush",
+    "sent plain",
+    "sent gzip",
+    "sent zstd",
+    "sent signed",
+    "sent signed and coded",
+    "signature verified",
+    "sent basic",
+    "sent bearer",
+    "sent with a token",
+    "sent to an earlier target of the same origin",
+    "sent to an earlier origin",
+    "coding refused",
+    "token asked for",
+    "token asked for again",
+    "token got",
+    "token refused",
+    "change of a webhook undone",
+    "credentials found again",
+    "signing secrets found again",
+    "sent again after a restart",
+    "coded otherwise after a restart",
+    "other credentials after a restart",
 };
 
 }  // namespace
@@ -69,5 +99,5 @@ constexpr const char* kMustOccur[] = {
 
 int main(int argc, char** argv) {
   using namespace posthaste::simulation;
-  return run_suite({"durable_simulate", &run_durable_seed, kBreaks, kMustOccur, 12}, argc, argv);
+  return run_suite({"durable_simulate", &run_durable_seed, kBreaks, kMustOccur, 20}, argc, argv);
 }

@@ -13,6 +13,7 @@
 #include "core/crash_point.h"
 #include "simulation/chance.h"
 #include "simulation/durable_ledger.h"
+#include "simulation/random_settings.h"
 #include "simulation/receivers.h"
 #include "support/sim_records.h"
 #include "support/sim_spool_engine.h"
@@ -49,12 +50,18 @@ class DurableWorld final : public test::SimObserver {
 
   RunResult run();
 
-  void on_begin(const test::SimExchange& exchange) override { ledger_.on_begin(exchange); }
-  void on_end(const test::SimExchange& exchange) override { ledger_.on_end(exchange); }
+  void on_control(const engine::Control& control) override { ledger_.on_control(control); }
+  void on_begin(const test::SimExchange& exchange) override {
+    ledger_.on_begin(exchange, moment());
+  }
+  void on_end(const test::SimExchange& exchange) override { ledger_.on_end(exchange, moment()); }
   void on_drop(const test::SimDrop& drop) override { ledger_.on_drop(drop); }
 
  private:
   bool failed() const { return ledger_.violation().has_value(); }
+  Moment moment() const {
+    return {engine_->controls_taken_count(), engine_->clock().now(), engine_->clock().wall_now()};
+  }
   core::EngineSettings choose_settings();
 
   // Lives.
@@ -228,6 +235,7 @@ bool DurableWorld::try_open() {
                     ? -1
                     : (webhook->activates_at - test::SimClock::kStart).count());
   }
+  ledger_.on_open(engine_->registry().list());
   engine_->transport().set_script(
       [this](const transport::Request& request) { return receivers_.answer(request); });
   return true;
@@ -303,7 +311,7 @@ void DurableWorld::crash(const char* what) {
       // What is not reported yet will be after the restart; what was sent unsecured will not.
       if (report->kind == engine::ReportKind::Spool) ledger_.on_report(*report);
     }
-    ledger_.on_crash(engine_->transport().running());
+    ledger_.on_crash(engine_->transport().running(), moment());
     elapsed_ += engine_->clock().elapsed();
     wall_ = engine_->clock().wall_now();
     steps_count_ += engine_->steps_count();
@@ -331,7 +339,7 @@ void DurableWorld::close() {
   trace_.line("{} close {}", elapsed_.count(), is_written);
   ++counts_[is_written ? "close" : "close with a bad disk"];
   poll();
-  if (is_written) ledger_.on_close();
+  if (is_written) ledger_.on_close(moment());
   crash("after a close");
 }
 
@@ -466,11 +474,16 @@ core::WebhookSpec DurableWorld::spec(const std::string& id) {
   if (id.starts_with("hook") && chance_.one_in(2)) {
     spec.events = std::vector<std::string>{chance_.of(kTypes), chance_.of(kTypes)};
   }
+  if (chance_.one_in(2)) spec.auth_token = chance_.of(kSecrets);
+  if (chance_.one_in(2)) add_random_coding(chance_, spec);
+  // Nothing of it fails, and a token request might.
+  if (id != "all" && chance_.one_in(2)) add_random_credentials(chance_, spec);
   return spec;
 }
 
 std::string DurableWorld::new_target(const std::string& incarnation) {
-  return fmt::format("http://far.example/{}/{}", incarnation, ++targets_count_);
+  return fmt::format("http://far-{}.example/{}/{}", chance_.below(2), incarnation,
+                     ++targets_count_);
 }
 
 void DurableWorld::put(const std::string& id) {
@@ -483,8 +496,17 @@ void DurableWorld::edit(const std::string& id) {
   const core::WebhookPtr webhook = engine_->registry().find(id);
   core::WebhookSpec change;
   const char* what = "";
-  switch (chance_.below(3)) {
+  switch (chance_.below(6)) {
+    case 4:
+      what = "edit credentials";
+      add_random_credentials(chance_, change);
+      break;
+    case 3:
+      what = "edit coding";
+      add_random_coding(chance_, change);
+      break;
     case 0:
+    case 5:
       what = "edit target";
       change.target = new_target(incarnation_of(webhook->target));
       break;

@@ -1,16 +1,13 @@
 #include "simulation/far_side.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
-#include <cstdlib>
 #include <string_view>
 #include <vector>
 
 #include "core/record_scan.h"
 #include "simulation/random_settings.h"
+#include "simulation/requests.h"
 #include "simulation/token_watch.h"
-#include "support/decoding.h"
 
 namespace posthaste::simulation {
 
@@ -30,20 +27,6 @@ uint64_t number_of(const transport::Request& request) {
   return number;
 }
 
-std::string header_of(const transport::Request& request, std::string_view name) {
-  for (const transport::HeaderField& header : request.headers) {
-    if (header.name == name) return header.value;
-  }
-  return {};
-}
-
-// As the receiver's framework gives it to the receiver.
-std::string json_of(const transport::Request& request) {
-  std::string text(request.body->size_bytes(), '\0');
-  text.resize(request.body->read(0, text.data(), text.size()));
-  return test::decoded(header_of(request, "Content-Encoding"), text);
-}
-
 // Whether an event is in the body that this receiver will never take: one of thirty, by its bytes.
 bool has_bad_event(const transport::Request& request, uint64_t bad) {
   const std::string text = json_of(request);
@@ -60,23 +43,6 @@ bool has_bad_event(const transport::Request& request, uint64_t bad) {
     if (number % 30 == bad) return true;
   }
   return false;
-}
-
-// The two secrets of the simulation, in whatever header they come; a token ends with the one that
-// it was got with.
-bool carries(const transport::Request& request, const std::string& secret) {
-  const std::string authorization = header_of(request, "Authorization");
-  return header_of(request, "X-MessageSystems-Webhook-Token") == secret ||
-         authorization == "Bearer " + secret || authorization.ends_with("-" + secret) ||
-         authorization == (secret == kSecrets[0] ? "Basic dXNlcjphbHBoYQ==" : "Basic dXNlcjpiZXRh");
-}
-
-// "Bearer token-<number>-<secret>"; ~0 for anything else.
-uint64_t token_number_of(const transport::Request& request) {
-  const std::string authorization = header_of(request, "Authorization");
-  const size_t at = authorization.find("token-");
-  return at == std::string::npos ? ~uint64_t{0}
-                                 : std::strtoull(&authorization[at + 6], nullptr, 10);
 }
 
 }  // namespace
@@ -150,10 +116,8 @@ void FarSide::behave(const transport::Request& request, const Receiver& receiver
 SimAnswer FarSide::token_for(const transport::Request& request) {
   SimAnswer answer = taken();
   answer.status = 200;
-  const bool is_beta = json_of(request).find(kSecrets[1]) != std::string::npos;
-  answer.body = fmt::format(R"({{"access_token":"token-{}-{}","expires_in":{}}})", ++tokens_count_,
-                            kSecrets[is_beta ? 1 : 0],
-                            is_healed_ ? 3600 : chance_.of({0, 5, 45, 90, 600, 7200}));
+  answer.body = token_answer(request, ++tokens_count_,
+                             is_healed_ ? 3600 : chance_.of({0, 5, 45, 90, 600, 7200}));
   if (is_healed_) return answer;
   Receiver& server = receivers_[request.url];
   if (clock_.now() >= server.until) change(server);

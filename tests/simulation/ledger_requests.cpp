@@ -1,13 +1,10 @@
 // Requests in the model: whose credentials an attempt carries, how its body is coded and signed,
 // and when it may wait for its coding or for a token before it is sent.
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include <algorithm>
-#include <iterator>
 #include <vector>
 
 #include "simulation/ledger.h"
+#include "simulation/requests.h"
 #include "support/decoding.h"
 
 namespace posthaste::simulation {
@@ -15,57 +12,6 @@ namespace posthaste::simulation {
 namespace {
 
 constexpr std::string_view kTestBody = R"([{"msys":{}}])";
-
-const std::string* header_of(const transport::Request& request, const std::string& name) {
-  const auto place = std::find_if(request.headers.begin(), request.headers.end(),
-                                  [&](const auto& header) { return header.name == name; });
-  return place == request.headers.end() ? nullptr : &place->value;
-}
-
-bool has(const transport::Request& request, const std::string& name, const std::string& value) {
-  const std::string* const found = header_of(request, name);
-  return value.empty() ? !found : found && *found == value;
-}
-
-std::string base64(const std::string& bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                   reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   static_cast<int>(bytes.size()));
-  text.resize(static_cast<size_t>(size));
-  return text;
-}
-
-// Of base64 without padding.
-std::string bytes_of(const std::string& text) {
-  std::string bytes(text.size() / 4 * 3, '\0');
-  EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                  reinterpret_cast<const unsigned char*>(text.data()),
-                  static_cast<int>(text.size()));
-  return bytes;
-}
-
-std::string name_of(core::Compression compression) {
-  return compression == core::Compression::Gzip   ? "gzip"
-         : compression == core::Compression::Zstd ? "zstd"
-                                                  : "";
-}
-
-bool uses_tokens(const core::Webhook& webhook) {
-  return webhook.settings.auth_type == core::AuthType::OAuth2;
-}
-
-// Standard Webhooks 1.0: HMAC-SHA256 over id, time and body.
-std::string signature_of(const std::string& secret, const std::string& id, const std::string& time,
-                         const std::string& body) {
-  const std::string key = bytes_of(secret.substr(secret.find('_') + 1));
-  const std::string message = id + "." + time + "." + body;
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-       reinterpret_cast<const unsigned char*>(message.data()), message.size(), digest, &size);
-  return "v1," + base64(std::string(std::begin(digest), std::begin(digest) + size));
-}
 
 }  // namespace
 
@@ -119,23 +65,22 @@ void Ledger::begin_attempt(Batch& batch) {
 void Ledger::check_request(Batch& batch, const transport::Request& request) {
   ++batch.tries_count;
   const core::Webhook& carried = *batch.carries;
-  if (!has(request, carried.settings.auth_header, carried.auth_token)) {
+  if (!has_header(request, carried.settings.auth_header, carried.auth_token)) {
     fail("credentials", "batch {} has another token header than webhook {}", batch.id, carried.id);
   }
   check_authorization(batch, request);
-  const std::string coding =
-      batch.refuses_coding ? std::string() : name_of(carried.settings.compression);
+  const std::string coding = batch.refuses_coding ? std::string() : coding_of(carried.settings);
   batch.is_coded = !coding.empty();
-  if (!has(request, "Content-Encoding", coding)) {
+  if (!has_header(request, "Content-Encoding", coding)) {
     fail("coding", "batch {} should be coded by '{}'", batch.id, coding);
   }
   ++counts_[batch.is_coded ? "sent " + coding : "sent plain"];
   const bool is_signed = !carried.settings.signing_secrets.empty();
   const int64_t begun_s = core::unix_ms(batch.begun) / 1000;
-  const bool is_right =
-      has(request, "webhook-id", is_signed ? batch.id : std::string()) &&
-      has(request, "webhook-timestamp", is_signed ? std::to_string(begun_s) : std::string()) &&
-      (header_of(request, "webhook-signature") != nullptr) == is_signed;
+  const bool is_right = has_header(request, "webhook-id", is_signed ? batch.id : std::string()) &&
+                        has_header(request, "webhook-timestamp",
+                                   is_signed ? std::to_string(begun_s) : std::string()) &&
+                        (find_header(request, "webhook-signature") != nullptr) == is_signed;
   if (!is_right) fail("signature", "batch {} is not signed as it should be", batch.id);
   if (is_signed) ++counts_[batch.is_coded ? "sent signed and coded" : "sent signed"];
 }
@@ -147,29 +92,19 @@ void Ledger::check_authorization(Batch& batch, const transport::Request& request
   if (is_again && (!uses_tokens(*batch.carries) || batch.tries_count > 2)) {
     fail("token", "batch {} is sent {} times in one attempt", batch.id, batch.tries_count);
   }
-  std::string expected;
-  switch (settings.auth_type) {
-    case core::AuthType::None:
-      break;
-    case core::AuthType::Basic:
-      ++counts_["sent basic"];
-      expected = "Basic " + base64(settings.auth_user + ":" + settings.auth_password);
-      break;
-    case core::AuthType::Bearer:
-      ++counts_["sent bearer"];
-      expected = "Bearer " + settings.auth_bearer;
-      break;
-    case core::AuthType::OAuth2: {
-      ++counts_[is_again ? "sent again with another token" : "sent with a token"];
-      const std::string key = token_key_of(settings);
-      if (const auto finding =
-              tokens_.check_use(key, batch.token, before, engine_->clock().now())) {
-        fail("token", "batch {}: {}", batch.id, *finding);
-      }
-      return;
+  if (settings.auth_type == core::AuthType::OAuth2) {
+    ++counts_[is_again ? "sent again with another token" : "sent with a token"];
+    if (const auto finding = tokens_.check_use(token_key_of(settings), batch.token, before,
+                                               engine_->clock().now())) {
+      fail("token", "batch {}: {}", batch.id, *finding);
     }
+    return;
   }
-  if (!has(request, "Authorization", expected)) {
+  const std::string expected = authorization_of(settings);
+  if (!expected.empty()) {
+    ++counts_[settings.auth_type == core::AuthType::Basic ? "sent basic" : "sent bearer"];
+  }
+  if (!has_header(request, "Authorization", expected)) {
     fail("credentials", "batch {} does not carry what webhook {} says", batch.id,
          batch.carries->id);
   }
@@ -179,7 +114,7 @@ void Ledger::check_authorization(Batch& batch, const transport::Request& request
 void Ledger::check_body(const Batch& batch, const test::SimExchange& exchange) {
   const bool is_whole = exchange.completion.status != 0 && !exchange.is_cancelled;
   const std::string expected = text_of(batch);
-  const std::string* const coding = header_of(exchange.request, "Content-Encoding");
+  const std::string* const coding = find_header(exchange.request, "Content-Encoding");
   const std::string body =
       test::decoded_so_far(coding ? std::string_view(*coding) : "", exchange.body);
   const bool is_same =
@@ -192,22 +127,15 @@ void Ledger::check_body(const Batch& batch, const test::SimExchange& exchange) {
 
 void Ledger::check_signature(const Batch& batch, const transport::Request& request,
                              const std::string& text) {
-  const std::string* const given = header_of(request, "webhook-signature");
+  const std::string* const given = find_header(request, "webhook-signature");
   if (!given) return;
-  const std::string& secrets = batch.carries->settings.signing_secrets;
-  std::string expected;
-  for (size_t from = 0; from < secrets.size();) {
-    const size_t end = std::min(secrets.find(' ', from), secrets.size());
-    if (!expected.empty()) expected += ' ';
-    expected += signature_of(secrets.substr(from, end - from), batch.id,
-                             *header_of(request, "webhook-timestamp"), text);
-    from = end + 1;
-  }
+  const std::string expected = signature_of(batch.carries->settings.signing_secrets, batch.id,
+                                            header_of(request, "webhook-timestamp"), text);
   if (*given != expected) fail("signature", "batch {} has a wrong signature", batch.id);
 }
 
 void Ledger::check_test_post(const test::SimExchange& exchange) {
-  const std::string* const coding = header_of(exchange.request, "Content-Encoding");
+  const std::string* const coding = find_header(exchange.request, "Content-Encoding");
   const std::string body =
       test::decoded_so_far(coding ? std::string_view(*coding) : "", exchange.body);
   if (kTestBody.substr(0, body.size()) != body) {

@@ -118,6 +118,11 @@ void add_random_credentials(Chance& chance, core::WebhookSpec& spec) {
   }
 }
 
+void add_random_coding(Chance& chance, core::WebhookSpec& spec) {
+  spec.overrides["compression"] = chance.of({"none", "gzip", "zstd"});
+  spec.overrides["signing.secrets"] = chance.of({"", kSigning, kSigningOfTwo});
+}
+
 void add_random_overrides(Chance& chance, core::WebhookSpec& spec) {
   while (chance.one_in(3)) {
     const Choices& choices = chance.of(all_choices());

@@ -19,6 +19,8 @@ core::EngineSettings random_settings(Chance& chance, bool is_tight);
 std::pair<std::string, std::string> random_live_change(Chance& chance);
 // Sets how requests authenticate themselves, all that belongs together.
 void add_random_credentials(Chance& chance, core::WebhookSpec& spec);
+// Sets how bodies are compressed and signed.
+void add_random_coding(Chance& chance, core::WebhookSpec& spec);
 // Some keys of webhook scope for one webhook.
 void add_random_overrides(Chance& chance, core::WebhookSpec& spec);
 

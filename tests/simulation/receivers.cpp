@@ -3,6 +3,9 @@
 #include <chrono>
 
 #include "simulation/durable_ledger.h"
+#include "simulation/random_settings.h"
+#include "simulation/requests.h"
+#include "simulation/token_watch.h"
 
 namespace posthaste::simulation {
 
@@ -11,6 +14,7 @@ using test::SimFault;
 using namespace std::chrono_literals;
 
 SimAnswer Receivers::answer(const transport::Request& request) {
+  if (is_token_request(request)) return token_for(request);
   SimAnswer answer = taken();
   const std::string webhook = webhook_of(request.url);
   if (is_healed_ || webhook == "all") return answer;
@@ -18,11 +22,25 @@ SimAnswer Receivers::answer(const transport::Request& request) {
     answer.status = 503;
     return answer;
   }
-  Mood& mood = moods_[request.url];
+  behave(request, receiver_at(request.url), answer);
+  return answer;
+}
+
+Receivers::Receiver& Receivers::receiver_at(const std::string& url) {
+  Receiver& receiver = receivers_[url];
   if (chance_.one_in(8)) {
-    mood = chance_.of(
-        {Mood::Healthy, Mood::Healthy, Mood::Flaky, Mood::Down, Mood::Refusing, Mood::Hanging});
+    receiver.mood =
+        chance_.of({Mood::Healthy, Mood::Healthy, Mood::Flaky, Mood::Down, Mood::Refusing,
+                    Mood::Hanging, Mood::Strict, Mood::Plain, Mood::Revoking});
+    receiver.wanted = chance_.of(kSecrets);
+    receiver.first_token = tokens_count_ + 1;
   }
+  return receiver;
+}
+
+void Receivers::behave(const transport::Request& request, const Receiver& receiver,
+                       SimAnswer& answer) {
+  const Mood mood = receiver.mood;
   const bool fails = mood == Mood::Down || (mood == Mood::Flaky && chance_.one_in(3));
   if (fails) {
     answer.fault =
@@ -31,6 +49,29 @@ SimAnswer Receivers::answer(const transport::Request& request) {
     answer.status = chance_.of({400, 404, 413, 429, 500, 503});
   } else if (mood == Mood::Hanging) {
     answer.fault = chance_.of({SimFault::ConnectHangs, SimFault::UploadHangs});
+  } else if (mood == Mood::Strict && !carries(request, receiver.wanted)) {
+    answer.status = chance_.of({401, 403});
+  } else if (mood == Mood::Plain && !header_of(request, "Content-Encoding").empty()) {
+    answer.status = 415;
+  } else if (mood == Mood::Revoking && token_number_of(request) < receiver.first_token) {
+    answer.status = chance_.of({400, 401});
+  }
+}
+
+// A token, or what goes wrong with it.
+SimAnswer Receivers::token_for(const transport::Request& request) {
+  SimAnswer answer = taken();
+  answer.status = 200;
+  answer.body =
+      token_answer(request, ++tokens_count_, is_healed_ ? 3600 : chance_.of({0, 5, 45, 600, 7200}));
+  if (is_healed_) return answer;
+  const Receiver& server = receiver_at(request.url);
+  if (server.mood == Mood::Plain) {
+    answer.body = "no JSON";
+  } else if (server.mood == Mood::Strict) {
+    answer.status = 401;
+  } else if (server.mood != Mood::Revoking) {
+    behave(request, server, answer);
   }
   return answer;
 }

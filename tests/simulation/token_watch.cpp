@@ -44,6 +44,10 @@ std::string token_key_of(const core::DeliverySettings& settings) {
                     R"(","client_secret":")" + secret + "\"}");
 }
 
+std::string token_request_key(const transport::Request& request) {
+  return request.url + " " + text_of(request);
+}
+
 std::string token_of(const transport::Request& request) {
   for (const transport::HeaderField& header : request.headers) {
     if (header.name != "Authorization" || !header.value.starts_with(kBearer)) continue;
@@ -53,7 +57,7 @@ std::string token_of(const transport::Request& request) {
 }
 
 TokenWatch::Finding TokenWatch::on_begin(const test::SimExchange& exchange, Instant now) {
-  const std::string key = exchange.request.url + " " + text_of(exchange.request);
+  const std::string key = token_request_key(exchange.request);
   Known& known = known_[key];
   if (known.is_running) return "two token requests with equal credentials run to " + key;
   known.is_running = true;

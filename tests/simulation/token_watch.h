@@ -1,5 +1,5 @@
 // OAuth 2 tokens in the model: when one may be asked for, and which one a request may carry. Used
-// by the ledger only.
+// by the ledgers.
 #pragma once
 
 #include <map>
@@ -17,6 +17,8 @@ namespace posthaste::simulation {
 bool is_token_request(const transport::Request& request);
 // Credentials that share one token.
 std::string token_key_of(const core::DeliverySettings& settings);
+// The same of a token request.
+std::string token_request_key(const transport::Request& request);
 // The token in a request's Authorization; empty when there is none.
 std::string token_of(const transport::Request& request);
 
@@ -31,6 +33,8 @@ class TokenWatch {
 
   Finding on_begin(const test::SimExchange& exchange, core::Instant now);
   void on_end(const test::SimExchange& exchange);
+  // The process ended, and its tokens with it.
+  void on_crash() { known_.clear(); }
   // A step hears of the ends.
   void settle(core::Instant now);
   // A receiver answered 400 or 401 to a request with this token.
