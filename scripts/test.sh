@@ -35,6 +35,7 @@ run_tests() {
 install_missing_packages build test
 install_node_modules
 prepare_exim
+prepare_haraka
 if $is_long; then
   configure_and_build "$preset"
   run_tests "$preset"

@@ -98,6 +98,17 @@ prepare_exim() {
   as_root rm -rf "$folder"
 }
 
+# Installs the mail server Haraka from npm into build/haraka, pinned, without its optional packages, which need a
+# compiler, and what its plugin needs; no-op and offline when it is there.
+prepare_haraka() {
+  local directory=$POSTHASTE_ROOT/build/haraka version=3.3.4
+  install_node_modules
+  ! grep -qs "\"version\": \"$version\"" "$directory/node_modules/Haraka/package.json" || return 0
+  mkdir -p "$directory"
+  npm install --prefix "$directory" --no-audit --no-fund --ignore-scripts --omit=optional --no-package-lock \
+    --loglevel=error "Haraka@$version" >/dev/null || die "npm could not install Haraka@$version"
+}
+
 # configure_and_build <preset> [target...]: builds into build/<preset>; all targets when none is named. Quiet: the
 # output goes to build/<preset>.log, whose end is shown when something fails.
 configure_and_build() {
