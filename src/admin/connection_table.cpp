@@ -72,8 +72,8 @@ Connection* ConnectionTable::oldest_incomplete_of(const std::string& peer_group)
   return oldest([&](const Connection& entry) { return entry.peer_group == peer_group; });
 }
 
-Connection* ConnectionTable::oldest_with_body(const Connection* except) {
-  return oldest([&](const Connection& entry) { return entry.body_bytes > 0 && &entry != except; });
+Connection* ConnectionTable::oldest_with_body() {
+  return oldest([](const Connection& entry) { return entry.body_bytes > 0; });
 }
 
 std::vector<Connection*> ConnectionTable::overdue(core::Instant now, const Limits& limits) {

@@ -51,8 +51,8 @@ class ConnectionTable {
   // The one that has been longest in a stage other than Working; null when there is none.
   Connection* oldest_incomplete();
   Connection* oldest_incomplete_of(const std::string& peer_group);
-  // Likewise among those that hold part of a body, `except` left out.
-  Connection* oldest_with_body(const Connection* except);
+  // Likewise among those that hold part of a body.
+  Connection* oldest_with_body();
 
   struct Limits {
     core::Duration idle;

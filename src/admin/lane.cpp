@@ -25,7 +25,8 @@ core::Result<> Lane::start() {
 
 bool Lane::submit(std::shared_ptr<Exchange> exchange) {
   const std::lock_guard lock(mutex_);
-  if (queue_.size() >= queue_max_ || is_stopping_) return false;
+  // What a thread is about to take waits for none.
+  if (queue_.size() + busy_count_ >= queue_max_ + threads_count_ || is_stopping_) return false;
   queue_.push_back(std::move(exchange));
   changed_.notify_one();
   return true;
@@ -38,10 +39,12 @@ void Lane::run() {
     if (is_stopping_) return;
     std::shared_ptr<Exchange> exchange = std::move(queue_.front());
     queue_.pop_front();
+    ++busy_count_;
     lock.unlock();
     work_(exchange);
     exchange.reset();
     lock.lock();
+    --busy_count_;
   }
 }
 

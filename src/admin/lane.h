@@ -18,8 +18,8 @@
 namespace posthaste::admin {
 
 // Purpose: answers exchanges on threads of its own. Ownership: of its threads, until stop. Threads:
-// submit on the listener's thread, start and stop on those of its owner. Invariants: at most
-// queue_max exchanges wait.
+// submit on the listener's thread, start and stop on those of its owner. Invariants: beyond those
+// that a free thread is about to take, at most queue_max exchanges wait.
 class Lane {
  public:
   // Called on a worker's thread with each exchange; what it does must not throw.
@@ -48,6 +48,7 @@ class Lane {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Exchange>> queue_;  // guarded by mutex_
+  size_t busy_count_ = 0;                        // of threads; guarded by mutex_
   bool is_stopping_ = false;                     // guarded by mutex_
 };
 

@@ -238,13 +238,15 @@ void Listener::judge_more_body(Exchange& exchange, size_t size) {
     return;
   }
   if (bodies_bytes_ + size <= settings_.bodies_bytes_max) return;
-  if (Connection* const oldest = table_.oldest_with_body(exchange.connection)) {
-    cut(oldest);
+  // Also when it is the one that grows: else who trickles the oldest would push out all others.
+  Connection* const oldest = table_.oldest_with_body();
+  cut(oldest);
+  if (oldest && oldest != exchange.connection) {
     // It is closed in a later run of libmicrohttpd, but gone already for what counts here.
     bodies_bytes_ -= oldest->body_bytes;
     oldest->body_bytes = 0;
   }
-  if (bodies_bytes_ + size > settings_.bodies_bytes_max) {
+  if (oldest == exchange.connection || bodies_bytes_ + size > settings_.bodies_bytes_max) {
     exchange.answer = overloaded("too many request bodies at once");
   }
 }

@@ -2,7 +2,8 @@
  * posthaste-admin-host: an engine with the HTTP listener, for tests of both. It prints
  * `key modify KEY`, `key view KEY` and `listening on URL`, pushes the lines it reads (`TYPE JSON`),
  * flushes at a line `flush`, and closes at the end of its input.
- *   posthaste-admin-host [conf:KEY=VALUE | admin:KEY=VALUE]...
+ *   posthaste-admin-host [conf:KEY=VALUE | admin:KEY=VALUE | stop=MS]...
+ * stop: how long stopping the listener may take, 2000 when it is left out.
  */
 #include <posthaste/admin.h>
 #include <stdio.h>
@@ -61,6 +62,7 @@ int main(int argc, char** argv) {
   posthaste_admin_t* admin;
   posthaste_conf_t* conf = posthaste_conf_new();
   posthaste_admin_conf_t* admin_conf = posthaste_admin_conf_new();
+  int32_t stop_ms = 2000;
   int i;
   error = posthaste_error_new();
   setvbuf(stdout, NULL, _IOLBF, 0);
@@ -70,6 +72,8 @@ int main(int argc, char** argv) {
       check(posthaste_conf_set(conf, argv[i] + 5, value, error));
     } else if (strncmp(argv[i], "admin:", 6) == 0) {
       check(posthaste_admin_conf_set(admin_conf, argv[i] + 6, value, error));
+    } else if (strcmp(argv[i], "stop") == 0) {
+      stop_ms = (int32_t)strtol(value, NULL, 10);
     } else {
       return 2;
     }
@@ -82,7 +86,7 @@ int main(int argc, char** argv) {
   check(posthaste_admin_start(ph, admin_conf, &admin, error));
   printf("listening on %s\n", posthaste_admin_url(admin));
   push_lines(ph);
-  printf("stopped %d\n", (int)posthaste_admin_stop(admin, 2000, error));
+  printf("stopped %d\n", (int)posthaste_admin_stop(admin, stop_ms, error));
   posthaste_close(ph, 2000, NULL);
   posthaste_admin_free(admin);
   posthaste_free(ph);

@@ -20,10 +20,11 @@ WAIT_S = 30
 class AdminHost:
     """An engine with its listener. Use as a context; leaving it checks that the host ended well."""
 
-    def __init__(self, conf=None, admin=None):
+    def __init__(self, conf=None, admin=None, stop_ms=2000):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="posthaste-admin-"))
         arguments = [f"conf:{key}={value}" for key, value in (conf or {}).items()]
         arguments += [f"admin:{key}={value}" for key, value in (admin or {}).items()]
+        arguments.append(f"stop={stop_ms}")
         self.log = self.folder / "log"
         with open(self.log, "wb") as output:
             self.process = subprocess.Popen([os.environ["POSTHASTE_ADMIN_HOST"], *arguments],
@@ -69,6 +70,13 @@ class AdminHost:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1])
         raise AssertionError("no VmRSS")
+
+    def is_listening(self):
+        try:
+            self.connect().close()
+            return True
+        except ConnectionRefusedError:
+            return False
 
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), WAIT_S)

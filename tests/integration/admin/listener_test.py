@@ -5,6 +5,7 @@ import gzip
 import http.server
 import json
 import os
+import select
 import socket
 import subprocess
 import tempfile
@@ -13,6 +14,8 @@ import time
 import unittest
 
 from admin_host import AdminHost, read_all, wait_until
+
+JSON = {"Content-Type": "application/json"}
 
 
 def errors(body):
@@ -24,14 +27,20 @@ def request(method, path, headers, body=b""):
     return "\r\n".join(lines).encode() + body
 
 
-class SlowReceiver:
-    """Answers each POST after a while."""
+class HeldReceiver:
+    """Answers POSTs when it is told to, and knows how many came."""
 
-    def __init__(self, delay_s):
+    def __init__(self):
+        self.count = 0
+        self.may_answer = threading.Event()
+        receiver = self
+
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 self.rfile.read(int(self.headers["Content-Length"]))
-                time.sleep(delay_s)
+                with receiver.lock:
+                    receiver.count += 1
+                receiver.may_answer.wait()
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -39,13 +48,31 @@ class SlowReceiver:
             def log_message(self, *_arguments):
                 pass
 
+        self.lock = threading.Lock()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
+        self.wish = json.dumps({"name": "held", "target": f"http://127.0.0.1:{self.server.server_address[1]}/hook", "events": ["delivery"]})
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.may_answer.set()
         self.server.shutdown()
         self.server.server_close()
+
+    def wait_for(self, count):
+        wait_until(lambda: self.count == count, f"{count} calls at the receiver")
+
+
+def has_ended(connection):
+    """Whether the other side has closed it."""
+    if not select.select([connection], [], [], 0)[0]:
+        return False
+    try:
+        return connection.recv(65536) == b""
+    except ConnectionError:
+        return True
 
 
 class Refusals(unittest.TestCase):
@@ -187,48 +214,47 @@ class Service(unittest.TestCase):
             self.assertEqual(host.ask("HEAD", path)[0], 200)
 
     def test_calls_that_wait_for_receivers_hold_up_nobody(self):
-        receiver = SlowReceiver(2)
-        with AdminHost(admin={"threads.waiting": "4", "queue.max": "4"}) as host:
-            wish = json.dumps({"name": "slow", "target": receiver.url, "events": ["delivery"]})
+        with HeldReceiver() as receiver, AdminHost(conf={"request.timeout": "60s"},
+                                                   admin={"threads.waiting": "4", "queue.max": "4"}) as host:
             answers = []
-            headers = {"Content-Type": "application/json"}
-            threads = [threading.Thread(target=lambda: answers.append(host.ask("POST", "/api/v1/webhooks", wish, headers)))
+            threads = [threading.Thread(target=lambda: answers.append(host.ask("POST", "/api/v1/webhooks", receiver.wish, JSON)))
                        for _ in range(12)]
             for thread in threads:
                 thread.start()
-            time.sleep(0.4)
+            # Four at work and four in the queue; the others are told to come back.
+            receiver.wait_for(4)
+            wait_until(lambda: len(answers) == 4, "the answers to those that have no place")
+            self.assertEqual([(status, headers["Retry-After"]) for status, headers, _ in answers], [(503, "1")] * 4)
             took = []
             for _ in range(20):
                 start = time.monotonic()
                 self.assertEqual(host.ask("GET", "/api/v1/webhooks")[0], 200)
                 took.append(time.monotonic() - start)
             self.assertLess(sorted(took)[10], 0.5)
+            self.assertEqual(len(answers), 4)
+            receiver.may_answer.set()
             for thread in threads:
                 thread.join()
-            statuses = sorted(answer[0] for answer in answers)
-            # Four at work and four in the queue; the others are told to come back.
-            self.assertEqual(statuses, [200] * 8 + [503] * 4)
-            self.assertTrue(all(answer[1]["Retry-After"] == "1" for answer in answers if answer[0] == 503))
-        receiver.close()
+            self.assertEqual([status for status, _, _ in answers[4:]], [200] * 8)
 
     def test_slow_clients_are_cut(self):
-        with AdminHost(admin={"request.timeout": "500ms", "idle.timeout": "700ms"}) as host:
+        with AdminHost(admin={"request.timeout": "1s", "idle.timeout": "1500ms"}) as host:
             start = time.monotonic()
             self.assertEqual(host.raw(b"GET / HTTP/1.1\r\nHost: local"), b"")
-            self.assertLess(time.monotonic() - start, 5)
+            self.assertGreater(time.monotonic() - start, 0.9)
             head = [("Host", "localhost"), ("Content-Length", "1000"), ("Authorization", host.key)]
             self.assertEqual(host.raw(request("POST", "/api/v1/webhooks", head, b"{")), b"")
             start = time.monotonic()
             kept = host.raw(request("GET", "/health", [("Host", "localhost")]))
             self.assertIn(b"HTTP/1.1 200", kept)
-            self.assertGreater(time.monotonic() - start, 0.6)
+            self.assertGreater(time.monotonic() - start, 1.4)
 
     def test_a_full_table_takes_newcomers_and_cuts_the_least_complete(self):
         with AdminHost(admin={"connections.max": "20", "connections.max_per_address": "10"}) as host:
             slow = [host.connect() for _ in range(10)]
             for connection in slow:
                 connection.sendall(b"GET / HTTP/1.1\r\n")
-            time.sleep(0.3)
+            # It is accepted after them.
             self.assertEqual(host.ask("GET", "/api/v1/webhooks")[0], 200)
             # The oldest gave way, the others did not.
             slow[0].settimeout(5)
@@ -243,46 +269,46 @@ class Service(unittest.TestCase):
             head = [("Host", "localhost"), ("Authorization", host.key), ("Content-Type", "application/json"), ("Content-Length", "900000")]
             held = host.connect()
             held.sendall(request("POST", "/api/v1/webhooks", head, b"x" * 800000))
-            time.sleep(0.3)
             wish = b'{"pad":"' + b"y" * 600000 + b'"}'
-            status, _, _ = host.ask("POST", "/api/v1/webhooks", wish, {"Content-Type": "application/json"})
-            self.assertEqual(status, 422)
-            held.settimeout(5)
-            self.assertEqual(read_all(held), b"")
+
+            def ask():
+                self.assertEqual(host.ask("POST", "/api/v1/webhooks", wish, JSON)[0], 422)
+                return has_ended(held)
+
+            # The first may come before all of what is held was read.
+            wait_until(ask, "the end of the oldest")
             held.close()
 
     def test_stopping_answers_what_is_complete_and_ends_in_time(self):
-        receiver = SlowReceiver(1)
-        with AdminHost() as host:
+        with HeldReceiver() as receiver, AdminHost(conf={"request.timeout": "60s"}, stop_ms=20000) as host:
             idle = host.connect()
-            wish = json.dumps({"name": "slow", "target": receiver.url, "events": ["delivery"]})
             answers = []
-            thread = threading.Thread(target=lambda: answers.append(
-                host.ask("POST", "/api/v1/webhooks", wish, {"Content-Type": "application/json"})))
-            thread.start()
-            time.sleep(0.3)
-            start = time.monotonic()
-            self.assertEqual(host.end(), 0)
-            self.assertLess(time.monotonic() - start, 8)
-            thread.join()
-            self.assertEqual(answers[0][0], 200)
-            self.assertEqual(host.lines_with("stopped "), ["0"])
+            asking = threading.Thread(target=lambda: answers.append(host.ask("POST", "/api/v1/webhooks", receiver.wish, JSON)))
+            asking.start()
+            receiver.wait_for(1)
+            ending = threading.Thread(target=host.end)
+            ending.start()
+            wait_until(lambda: not host.is_listening(), "the port's end")
+            wait_until(lambda: has_ended(idle), "the end of the idle connection")
+            self.assertEqual(answers, [])
+            receiver.may_answer.set()
+            asking.join()
+            ending.join()
+            self.assertEqual([status for status, _, _ in answers], [200])
+            self.assertEqual((host.end(), host.lines_with("stopped ")), (0, ["0"]))
             idle.close()
-        receiver.close()
 
     def test_stopping_cuts_what_takes_too_long(self):
-        receiver = SlowReceiver(5)
-        with AdminHost() as host:
-            wish = json.dumps({"name": "slow", "target": receiver.url, "events": ["delivery"]})
-            head = [("Host", "localhost"), ("Authorization", host.key), ("Content-Type", "application/json"), ("Content-Length", str(len(wish)))]
+        with HeldReceiver() as receiver, AdminHost(conf={"request.timeout": "60s"}, stop_ms=300) as host:
+            head = [("Host", "localhost"), ("Authorization", host.key), ("Content-Type", "application/json"),
+                    ("Content-Length", str(len(receiver.wish)))]
             waiting = host.connect()
-            waiting.sendall(request("POST", "/api/v1/webhooks", head, wish.encode()))
-            time.sleep(0.3)
+            waiting.sendall(request("POST", "/api/v1/webhooks", head, receiver.wish.encode()))
+            receiver.wait_for(1)
             self.assertEqual(host.end(), 0)
             self.assertEqual(host.lines_with("stopped "), ["5"])
             self.assertEqual(read_all(waiting), b"")
             waiting.close()
-        receiver.close()
 
     def test_tls(self):
         with tempfile.TemporaryDirectory() as folder:
