@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "exim_api.h"
 #include "reply.h"
@@ -21,15 +22,15 @@
  * producer gives it files of its own. */
 static posthaste_t* producer;
 static posthaste_event_t* event;
-static int has_failed;
+static pid_t failed_in; /* the process in which it could not be opened; a child tries again */
 /* Whether the builder has a delay that is pushed unless something supersedes it. */
 static int is_held;
 
 /* Once in each process is enough to know. */
 static const char* complain(const char* what, const char* why) {
-  static int has_complained;
-  if (!has_complained) log_write(0, LOG_MAIN, "posthaste: %s: %s", what, why);
-  has_complained = 1;
+  static pid_t complained_in;
+  if (complained_in != getpid()) log_write(0, LOG_MAIN, "posthaste: %s: %s", what, why);
+  complained_in = getpid();
   return why;
 }
 
@@ -50,17 +51,22 @@ static int set_up(posthaste_conf_t* conf, const char* spool_dir, posthaste_error
 }
 
 int events_open(const char* spool_dir) {
-  if (producer != NULL || has_failed) return !has_failed;
+  static int is_open;
+  if (is_open) return 1;
+  if (failed_in == getpid()) return 0;
   posthaste_conf_t* conf = posthaste_conf_new();
   posthaste_error_t* error = posthaste_error_new();
-  event = posthaste_event_new("injection");
-  if (conf == NULL || event == NULL || set_up(conf, spool_dir, error) != POSTHASTE_OK) {
+  if (event == NULL) event = posthaste_event_new("injection");
+  is_open = conf != NULL && event != NULL && set_up(conf, spool_dir, error) == POSTHASTE_OK;
+  if (!is_open) {
     complain("no events", posthaste_error_message(error));
-    has_failed = 1;
+    posthaste_free(producer);
+    producer = NULL;
+    failed_in = getpid();
   }
   posthaste_error_free(error);
   posthaste_conf_free(conf);
-  return !has_failed;
+  return is_open;
 }
 
 /* Fields without a value are left out. */

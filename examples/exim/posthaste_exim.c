@@ -16,6 +16,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+exim_dlfunc_t posthaste_load;
 exim_dlfunc_t posthaste_accept;
 exim_dlfunc_t posthaste_reject;
 exim_dlfunc_t posthaste_event;
@@ -25,6 +26,15 @@ exim_dlfunc_t posthaste_put_off;
 static int answer(uschar** yield, const char* text) {
   *yield = string_copy((const uschar*)text);
   return OK;
+}
+
+/*
+ * ${dlfunc{MODULE}{posthaste_load}{SPOOL}}, in an option that the daemon expands at its start: the
+ * processes that it forks for connections have the module loaded then. Expands to "".
+ */
+EXPORT int posthaste_load(uschar** yield, int argc, uschar* argv[]) {
+  if (argc > 0) events_open((const char*)argv[0]);
+  return answer(yield, "");
 }
 
 /*

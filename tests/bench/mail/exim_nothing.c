@@ -6,6 +6,7 @@
 #define DLFUNC_IMPL
 #include <exim4/local_scan.h>
 
+exim_dlfunc_t posthaste_load;
 exim_dlfunc_t posthaste_accept;
 exim_dlfunc_t posthaste_reject;
 exim_dlfunc_t posthaste_event;
@@ -17,6 +18,7 @@ exim_dlfunc_t posthaste_put_off;
     return OK;                                                                                \
   }
 
+NOTHING(posthaste_load)
 NOTHING(posthaste_accept)
 NOTHING(posthaste_reject)
 NOTHING(posthaste_event)
