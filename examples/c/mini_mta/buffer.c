@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 __attribute__((noreturn)) static void fail(const char* what) {
-  fprintf(stderr, "mini_mta: %s\n", what);
+  fprintf(stderr, "%s\n", what);
   exit(1);
 }
 
@@ -37,6 +37,11 @@ static void reserve(struct buffer* buffer, size_t more) {
 void buffer_free(struct buffer* buffer) {
   free(buffer->data);
   memset(buffer, 0, sizeof *buffer);
+}
+
+void buffer_clear(struct buffer* buffer) {
+  buffer->size = 0;
+  if (buffer->data != NULL) buffer->data[0] = '\0';
 }
 
 void buffer_append(struct buffer* buffer, const void* data, size_t size) {

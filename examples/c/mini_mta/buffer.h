@@ -1,7 +1,7 @@
 /*
- * Byte buffers and spans: the only two ways this server holds text. A buffer owns and grows, a span
- * only points. Every caller bounds what it puts in; when memory is short all the same, the process
- * ends, which an example may do and a real mail server must not.
+ * Byte buffers and spans: the only two ways the example servers hold text. A buffer owns and grows,
+ * a span only points. Every caller bounds what it puts in; when memory is short all the same, the
+ * process ends, which an example may do and a real mail server must not.
  */
 #ifndef MINI_MTA_BUFFER_H
 #define MINI_MTA_BUFFER_H
@@ -24,6 +24,8 @@ struct buffer {
 
 void* allocate(size_t size);
 void buffer_free(struct buffer* buffer);
+/* Empties it and keeps its memory. */
+void buffer_clear(struct buffer* buffer);
 void buffer_append(struct buffer* buffer, const void* data, size_t size);
 void buffer_append_span(struct buffer* buffer, struct span span);
 void buffer_append_text(struct buffer* buffer, const char* text);

@@ -3,6 +3,8 @@
  */
 #include "headers.h"
 
+#include <iconv.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "codec.h"
@@ -104,17 +106,25 @@ struct span header_token(struct span value) {
   return span_trim(span_part(value, 0, span_find(value, 0, ";")));
 }
 
-static void append_latin1(struct span bytes, struct buffer* out) {
-  for (size_t i = 0; i < bytes.size; i++) {
-    unsigned char byte = (unsigned char)bytes.data[i];
-    unsigned char pair[2] = {(unsigned char)(0xc0 | byte >> 6),
-                             (unsigned char)(0x80 | (byte & 0x3f))};
-    if (byte < 0x80) {
-      buffer_append(out, &byte, 1);
-    } else {
-      buffer_append(out, pair, 2);
-    }
-  }
+/* Appends bytes of a charset as UTF-8; 0, with nothing appended, when that cannot be done. */
+static int append_converted(struct span charset, struct span bytes, struct buffer* out) {
+  char* name = span_copy(charset);
+  size_t capacity = bytes.size * 4 + 16;
+  char* converted = allocate(capacity);
+  char* copy = span_copy(bytes);
+  char* input = copy;
+  char* output = converted;
+  size_t left = bytes.size;
+  size_t room = capacity;
+  iconv_t converter = iconv_open("UTF-8", name);
+  int is_done =
+      converter != (iconv_t)-1 && iconv(converter, &input, &left, &output, &room) != (size_t)-1;
+  if (is_done) buffer_append(out, converted, capacity - room);
+  if (converter != (iconv_t)-1) iconv_close(converter);
+  free(copy);
+  free(converted);
+  free(name);
+  return is_done;
 }
 
 /* Decodes the encoded word =?charset?B or Q?text?= at `at`; returns its size, or 0 when there is
@@ -129,22 +139,22 @@ static size_t decode_word(struct span value, size_t at, struct buffer* out) {
   struct span charset = span_part(rest, 2, charset_end);
   struct span text = span_part(rest, charset_end + 3, text_end);
   char encoding = ascii_lower(rest.data[charset_end + 1]);
-  int is_utf8 = span_equals(charset, "utf-8") || span_equals(charset, "us-ascii");
-  if ((encoding != 'b' && encoding != 'q') || (!is_utf8 && !span_equals(charset, "iso-8859-1")))
-    return 0;
+  if (encoding != 'b' && encoding != 'q') return 0;
   struct buffer bytes = {0};
   if (encoding == 'b') {
     base64_decode(text, &bytes);
   } else {
     quoted_printable_decode(text, 1, &bytes);
   }
-  if (is_utf8) {
+  /* UTF-8 goes as it is: who takes the text repairs it where it is broken. */
+  int is_decoded = span_equals(charset, "utf-8") || span_equals(charset, "us-ascii");
+  if (is_decoded) {
     buffer_append_span(out, buffer_span(&bytes));
   } else {
-    append_latin1(buffer_span(&bytes), out);
+    is_decoded = append_converted(charset, buffer_span(&bytes), out);
   }
   buffer_free(&bytes);
-  return text_end + 2;
+  return is_decoded ? text_end + 2 : 0;
 }
 
 void header_decode(struct span value, struct buffer* out) {

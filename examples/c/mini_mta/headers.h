@@ -20,8 +20,8 @@ void headers_find(struct span headers, const char* name, struct buffer* out);
 void header_parameter(struct span value, const char* name, struct buffer* out);
 /* Returns the value without its parameters: `text/html`. */
 struct span header_token(struct span value);
-/* Writes a value with its encoded words (RFC 2047) as UTF-8; words in charsets other than UTF-8,
- * US-ASCII and ISO-8859-1 stay as they are. */
+/* Writes a value with its encoded words (RFC 2047) as UTF-8; words in charsets that iconv does not
+ * know stay as they are. */
 void header_decode(struct span value, struct buffer* out);
 /* Returns the address in a From value: what stands in angle brackets, else all of it. */
 struct span header_address(struct span value);
