@@ -50,10 +50,9 @@ core::Result<RecoveredState> SqliteStore::recover() {
     }
   }
   if (auto read = database_.result(); !read) return read.error();
-  // What an earlier process could not sync may be in the log as the kernel remembers it, and never
-  // on the disk: what is written behind it would be lost with it. So the log begins anew. A disk
-  // that refuses this must not keep the spool from being read; it is done with the next checkpoint.
-  static_cast<void>(checkpoint(SQLITE_CHECKPOINT_TRUNCATE));
+  // A disk that refuses this must not keep the spool from being read; it is tried again before
+  // anything is written.
+  static_cast<void>(renew_log());
   return state;
 }
 

@@ -107,6 +107,30 @@ TEST_CASE("After a commit that failed nothing is lost or in another order",
   CHECK(fixture.store->check()->empty());
 }
 
+TEST_CASE("Nothing is committed behind the log of a killed process, which may be on no disk",
+          "[spool][sqlite_faults]") {
+  Fixture killed;
+  killed.store->seal(make_batch(1, {{100, 50}}));
+  REQUIRE(killed.store->commit(killed.records));
+  Fixture fixture;
+  fixture.store.reset();
+  copy_files(killed.directory, fixture.directory.path());
+  fixture.vfs.set_hook([](const DiskAccess& access) {
+    const bool is_log = access.path.ends_with("-wal");
+    return access.kind == Kind::Write && !is_log ? DiskFault::IoError : DiskFault::None;
+  });
+  fixture.reopen();
+  REQUIRE(fixture.store->recover());
+  CHECK(live_sequences(*fixture.store) == std::vector<uint64_t>{1});
+  const uint64_t last = fixture.store->seal(make_batch(2, {{200, 50}}));
+  CHECK(fixture.store->commit(fixture.records).code() == core::ErrorCode::SpoolIo);
+  CHECK(fixture.store->committed() < last);
+  fixture.heal();
+  REQUIRE(fixture.store->commit(fixture.records));
+  CHECK(fixture.store->committed() == last);
+  CHECK(live_sequences(*fixture.store) == std::vector<uint64_t>{1, 2});
+}
+
 TEST_CASE("Rows that cannot be written do not keep rows from being read",
           "[spool][sqlite_faults]") {
   Fixture fixture;
