@@ -58,6 +58,7 @@ class Engine {
   #handle = null;
   #pump = null;
   #closing = null;
+  #isProducer = false;
   #running = new Set(); // calls on the operator's thread, which use the handle
   #syncing = null; // the sync under way
   #nextSync = null; // and the one behind it, which all who ask meanwhile share
@@ -72,6 +73,7 @@ class Engine {
 
   start() {
     check(c.posthaste_start(this.#open(), last));
+    this.#isProducer = this.get('role') === 'producer';
     this.#pump.open();
     return this;
   }
@@ -390,10 +392,9 @@ class Engine {
   }
 
   #beginSync() {
-    const begun =
-      this.get('role') === 'producer'
-        ? this.#operate('sync', 0)
-        : this.#ticket((ph, out) => c.posthaste_sync_ticket(ph, out, last));
+    const begun = this.#isProducer
+      ? this.#operate('sync', 0)
+      : this.#ticket((ph, out) => c.posthaste_sync_ticket(ph, out, last));
     this.#syncing = begun.finally(() => {
       this.#syncing = null;
     });

@@ -1,5 +1,5 @@
 // Fields of events from what Haraka knows of connections, messages and deliveries. Values are in the catalogue's wire
-// types or become so in the builder; what is unknown is undefined, and stays out.
+// types; what is unknown is undefined, and JSON.stringify leaves it out.
 'use strict';
 
 const net = require('node:net');
@@ -40,13 +40,13 @@ function apiHeader(header) {
 // Recipients that To does not name: cc when Cc does, else bcc. A message without either names nobody, and tells nothing.
 function recipientTypes(header, recipients) {
   const named = (name) => new Set(addressesIn(header, name).map((one) => one.address?.toLowerCase()));
-  const [to, cc] = [named('to'), named('cc')];
+  const to = named('to');
+  const others = recipients.map((one) => one.address.toLowerCase()).filter((address) => !to.has(address));
   const types = {};
+  if (others.length === 0) return types;
+  const cc = named('cc');
   if (to.size + cc.size === 0) return types;
-  for (const recipient of recipients) {
-    const address = recipient.address.toLowerCase();
-    if (!to.has(address)) types[address] = cc.has(address) ? 'cc' : 'bcc';
-  }
+  for (const address of others) types[address] = cc.has(address) ? 'cc' : 'bcc';
   return types;
 }
 

@@ -1,28 +1,37 @@
 // Haraka's plugin: pushes injection, delivery, delay, bounce and policy_rejection events into an engine of the Node
 // package `posthaste`. Settings and webhooks stand in config/posthaste.json. With spool.dir set, Haraka goes on with a
 // message only when its event is on disk: the answer to the client waits for the injection, the removal of the queue
-// file for the delivery. Mail never fails because of events: one that finds no room is counted and logged.
+// file for the delivery. Mail never fails because of events: one that finds no room is counted and logged, and nobody
+// waits for a disk that is full or stands still.
 'use strict';
 
 const cluster = require('node:cluster');
 const os = require('node:os');
-const { Engine, Event } = require('posthaste');
+const { Engine } = require('posthaste');
 const fields = require('./fields');
 
 // Less than the time after which Haraka takes a plugin for dead.
 const SYNC_MS = 5000;
 const COMPLAINT_MS = 1000;
+const PROBE_MS = 1000;
 
 let engine = null;
-let event = null;
 let isDurable = false;
 let nodeName = os.hostname();
 let lost = 0;
 let complained = 0;
+// What goes on when the disk has what was pushed: behind the sync under way, and behind the next one.
+let covered = [];
+let waiting = [];
+let isSyncing = false;
+// While the disk is lost nobody waits for it.
+let isDiskLost = false;
 
 exports.register = function () {
-  this.register_hook('init_master', 'begin');
-  this.register_hook('init_child', 'begin');
+  // Haraka listens before these are called.
+  this.register_hook('init_master', 'begin', -100);
+  this.register_hook('init_child', 'begin', -100);
+  this.register_hook('connect', 'wait_for_engine', -100);
   // Behind every other plugin: what they add to a message is known then, and what they forbid is forbidden for good.
   this.register_hook('data_post', 'note_message', 100);
   this.register_hook('rcpt', 'refuse_relaying', 100);
@@ -43,17 +52,23 @@ exports.begin = function (next, server) {
     isDurable = Boolean(settings['spool.dir']);
     const isShared = Boolean(server?.cluster);
     if (isShared && cluster.isPrimary && !isDurable) return next();
-    event = new Event('injection');
-    engine = new Engine(isShared && !cluster.isPrimary && isDurable ? { ...settings, role: 'producer' } : settings);
-    const isProducer = engine.get('role') === 'producer';
-    if (!isProducer) for (const [id, webhook] of Object.entries(webhooks)) engine.put(id, webhook);
-    engine.start();
+    const made = new Engine(
+      isShared && !cluster.isPrimary && isDurable ? { ...settings, role: 'producer' } : settings,
+    );
+    const isProducer = made.get('role') === 'producer';
+    if (!isProducer) for (const [id, webhook] of Object.entries(webhooks)) made.put(id, webhook);
+    engine = made.start();
     if (!isProducer) this.log_reports();
     next();
   } catch (error) {
     this.logcrit(`cannot begin: ${error.message}`);
     next(DENY, error.message);
   }
+};
+
+exports.wait_for_engine = function (next) {
+  if (engine) return next();
+  next(DENYSOFTDISCONNECT, 'starting, come again');
 };
 
 // Called when Haraka ends gracefully; else the engine is left as it is, and what is in the spool stays there.
@@ -63,8 +78,9 @@ exports.shutdown = function () {
 
 exports.log_reports = async function () {
   for await (const report of engine.reports()) {
-    const { kind, webhook_id, message, reason, events } = report;
+    const { kind, webhook_id, message, reason, events, code } = report;
     if (kind === 'dropped') this.logwarn(`webhook ${webhook_id}: ${events} events dropped: ${reason}`);
+    else if (kind === 'spool' && code !== 0) this.lose_disk(message);
     else if (kind !== 'delivered') this.loginfo(`${kind} ${webhook_id}: ${message}`);
   }
 };
@@ -153,13 +169,9 @@ exports.push_rejections = function (connection, message, recipients) {
 exports.push_all = function (type, shared, recipients, own) {
   if (!engine?.wants(type)) return 0;
   let pushed = 0;
-  event
-    .reset(type)
-    .setAll({ node_name: nodeName, ...shared })
-    .mark();
   for (const recipient of recipients) {
     try {
-      engine.push(event.rewind().setAll(own(recipient)));
+      engine.push(type, { node_name: nodeName, ...shared, ...own(recipient) });
       pushed++;
     } catch (error) {
       this.complain(error);
@@ -175,11 +187,47 @@ exports.complain = function (error) {
   this.logwarn(`${lost} events found no room so far, the last one: ${error.message}`);
 };
 
-// Lets Haraka go on once what was pushed is on disk. A disk that fails or stalls holds no mail up for longer than SYNC_MS.
+// Lets Haraka go on once what was pushed is on disk.
 exports.settle = function (next, pushed) {
-  if (!isDurable || pushed === 0) return next();
-  engine
-    .sync({ timeoutMs: SYNC_MS })
-    .catch((error) => this.complain(error))
-    .then(() => next());
+  if (!isDurable || pushed === 0 || isDiskLost) return next();
+  waiting.push(next);
+  if (isSyncing) return;
+  isSyncing = true;
+  // What other messages push in this turn of the event loop shares the sync.
+  setImmediate(() => this.sync_waiting());
+};
+
+exports.sync_waiting = async function () {
+  while (waiting.length > 0 && !isDiskLost) {
+    covered = waiting;
+    waiting = [];
+    await engine.sync({ timeoutMs: SYNC_MS }).then(
+      () => go_on(covered.splice(0)),
+      (error) => this.lose_disk(error.message),
+    );
+  }
+  isSyncing = false;
+};
+
+// Each in a turn of its own: what one throws is its own matter.
+function go_on(callbacks) {
+  for (const next of callbacks) process.nextTick(next);
+}
+
+// Holds no mail up for the disk until a sync has succeeded. Events are pushed meanwhile, as long as there is room.
+exports.lose_disk = async function (message) {
+  go_on([...covered.splice(0), ...waiting.splice(0)]);
+  if (isDiskLost || engine.isClosed) return;
+  isDiskLost = true;
+  this.logerror(`mail goes on without waiting for the disk: ${message}`);
+  while (isDiskLost && !engine.isClosed) {
+    await new Promise((resolve) => setTimeout(resolve, PROBE_MS).unref());
+    await engine.sync({ timeoutMs: SYNC_MS }).then(
+      () => {
+        isDiskLost = false;
+      },
+      () => {},
+    );
+  }
+  this.lognotice('mail waits for the disk again');
 };

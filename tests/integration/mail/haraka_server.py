@@ -59,14 +59,17 @@ class Haraka:
             # A process group of its own, so that a kill takes the workers of a cluster, too.
             self.process = subprocess.Popen(["node", str(HARAKA), "-c", str(self.folder)], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, env=environment, start_new_session=True)
-        wait_until(self._listens, f"Haraka\n{self.log()[-2000:]}")
+        wait_until(self._greets, f"Haraka\n{self.log()[-2000:]}")
         return self
 
-    def _listens(self):
+    def _greets(self):
         if self.process.poll() is not None:
             raise AssertionError(f"Haraka ended: {self.log()[-2000:]}")
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=10) as probe:
+                return probe.recv(4).startswith(b"220")
+        except OSError:
+            return False
 
     def end(self, how=signal.SIGTERM):
         if self.process is None:
