@@ -30,6 +30,22 @@ void write_error(json::Writer& writer, const ApiError& error) {
   writer.end_object();
 }
 
+// How far it came; POSTHASTE_PHASE_*.
+std::string_view phase_name(transport::Phase phase) {
+  switch (phase) {
+    case transport::Phase::Dns:
+      return "dns";
+    case transport::Phase::Connect:
+      return "connect";
+    case transport::Phase::Tls:
+      return "tls";
+    case transport::Phase::Timeout:
+      return "timeout";
+    default:
+      return "http";
+  }
+}
+
 }  // namespace
 
 ApiError unauthorized() {
@@ -164,6 +180,7 @@ HttpAnswer verify_error(const engine::Outcome& outcome, bool has_details) {
   if (!is_network) write_response(writer, answer);
   if (has_details) {
     writer.string("description", outcome.error.message);
+    writer.string("phase", phase_name(answer.phase));
     write_request(writer, answer);
   }
   writer.end_object().end_array().end_object();

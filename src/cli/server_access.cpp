@@ -142,6 +142,9 @@ Exit refused(const HttpResponse& response, bool is_json) {
   for (const Value& error : *errors) {
     fail(status, fmt::format("the server answered {}: {}", response.status, one_line(error)));
     if (is_json) continue;
+    if (const std::string phase = text_member(error, "phase"); !phase.empty()) {
+      std::fputs(fmt::format("  phase: {}\n", printable(phase)).c_str(), stderr);
+    }
     if (const Value* sent = error.find("request")) print_exchange(*sent, "what was sent");
     if (const Value* answer = error.find("response")) print_exchange(*answer, "what came back");
   }

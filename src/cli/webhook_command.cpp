@@ -110,8 +110,9 @@ void define_views(const Maker& maker) {
 void define_webhook(CLI::App& app, Chosen& chosen) {
   CLI::App* group = add_command(
       app, "webhook", "List, make, change and test the webhooks of a running server.",
-      std::string("When the receiver fails a test request, what was sent and what came back is "
-                  "printed, headers and body. A secret that begins with @ is the first line of "
+      std::string("When the receiver fails a test request, the phase in which it failed (dns, "
+                  "connect, tls, timeout or http), what was sent and what came back is printed, "
+                  "headers and body. A secret that begins with @ is the first line of "
                   "that file, since other users of the machine can see arguments.\n\n") +
           kServerHelp);
   const Maker maker{group, chosen};

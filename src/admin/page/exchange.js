@@ -31,6 +31,6 @@ export function failedExchange(details) {
   const parts = [];
   if (details.request) parts.push(raw("Request that was sent", requestText(details.request)));
   if (details.response) parts.push(raw("Response", responseText(details.response), "bad"));
-  else parts.push(raw("Response", `No HTTP response${details.code ? `: ${details.code}` : ""}`, "bad"));
+  else parts.push(raw("Response", `No HTTP response${details.code ? `: ${details.code}` : ""}${details.phase ? `, in phase ${details.phase}` : ""}`, "bad"));
   return parts;
 }

@@ -123,6 +123,7 @@ class CreateTest(ApiTest):
                          ("POST", target, '[{"msys":{}}]'))
         self.assertEqual(request["headers"]["Content-Type"], "application/json")
         self.assertTrue(answer.error["description"])
+        self.assertEqual(answer.error["phase"], "http")
         for secret in (b"token-secret", b"pass-secret", b"header-secret", basic("u", "pass-secret").encode()):
             self.assertNotIn(secret, answer.body)
 

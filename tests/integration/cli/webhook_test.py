@@ -69,6 +69,19 @@ class Webhook(unittest.TestCase):
         errors = self.webhook("create", "--name", "x", "--target", "http://127.0.0.1:9/", "--events", "delivery", expected=1)
         self.assertIn("ECONNREFUSED", errors)
 
+    def test_the_phase_of_a_failed_verification_is_told_by_create_update_and_test(self):
+        _, target = self.sink("--fail", "418")
+        hook = self.create(target, "--set", "verify=off")
+        _, silent = self.sink("--fail", "timeout", name="silent")
+        for phase, bad in (("dns", "http://nobody.invalid/"), ("connect", "http://127.0.0.1:9/"), ("http", target),
+                           ("tls", target.replace("http:", "https:")), ("timeout", silent)):
+            given = ["--set", "request.timeout=1s", "--set", "connect.timeout=1s"]
+            errors = self.webhook("create", "--name", "x", "--events", "delivery", "--target", bad, *given, expected=1)
+            self.assertIn(f"\n  phase: {phase}\n", errors)
+            errors = self.webhook("update", hook, "--set", "verify=on", *given, "--target", f"{bad}?", expected=1)
+            self.assertIn(f"\n  phase: {phase}\n", errors)
+        self.assertIn("\n  phase: http\n", self.webhook("test", hook, expected=1))
+
     def test_a_webhook_is_tested_paused_resumed_and_retried(self):
         sink, target = self.sink("--fail", "503:first=3")
         hook = self.webhook("create", "--name", "hook", "--target", target, "--events", "delivery", "--set", "verify=off").strip()
