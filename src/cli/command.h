@@ -58,6 +58,12 @@ std::function<void(const std::vector<std::string>&)> parsed_onto(std::vector<Val
   };
 }
 
+// Anything but nothing: an empty text is what a script has when a variable is not set.
+inline core::Result<std::string> parse_text(const std::string& text) {
+  if (text.empty()) return {core::ErrorCode::BadValue, "must not be empty"};
+  return text;
+}
+
 // A whole number; the parser's own conversion takes a minus.
 inline core::Result<uint64_t> parse_number(const std::string& text) {
   const auto number = config::parse_count(text);

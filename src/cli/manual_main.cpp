@@ -2,7 +2,10 @@
 // is made of: manual pages, completion for bash, and the page docs/command.md. Run by the build;
 // not installed.
 //
-//   posthaste_manual man DIRECTORY | bash | markdown
+//   posthaste_manual man DIRECTORY | bash | markdown | arguments
+//
+// `arguments` is for tests: a line for each argument of each subcommand, with tabs between the
+// words that call the subcommand, the argument, and what it takes, which is nothing for a flag.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -295,6 +298,22 @@ std::string markdown(const CLI::App& top) {
   return out;
 }
 
+// For tests.
+std::string arguments(const CLI::App& app) {
+  std::string out;
+  for (const bool is_positional : {true, false}) {
+    for (const CLI::Option* option : options(app, is_positional)) {
+      const bool is_flag = !is_positional && option->get_items_expected_max() == 0;
+      const std::string name =
+          is_positional ? option->get_name(true) : "--" + option->get_lnames().front();
+      out +=
+          fmt::format("{}\t{}\t{}\n", path_of(app), name, is_flag ? "" : option->get_type_name());
+    }
+  }
+  for (const CLI::App* child : children(app)) out += arguments(*child);
+  return out;
+}
+
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
@@ -309,5 +328,6 @@ int main(int argc, char** argv) {
   if (what == "man" && argc == 3) return write_pages(app, argv[2]) ? 0 : 1;
   if (what == "bash") print(bash_completion(app));
   if (what == "markdown") print(markdown(app));
-  return what == "bash" || what == "markdown" ? 0 : 2;
+  if (what == "arguments") print(arguments(app));
+  return what == "bash" || what == "markdown" || what == "arguments" ? 0 : 2;
 }

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "cli/console.h"
@@ -102,6 +103,12 @@ core::Result<Server> Server::find(const ServerOptions& given) {
     if (!key) return key.error();
     // The file may be one of serve's, with a grant behind the key.
     options.api_key = key->substr(0, key->find(' '));
+  }
+  const bool is_plain =
+      std::all_of(options.api_key.begin(), options.api_key.end(),
+                  [](char character) { return character > ' ' && character < '\x7f'; });
+  if (!is_plain) {
+    return {ErrorCode::BadValue, "the API key must be of visible ASCII characters without blanks"};
   }
   Server server;
   server.url_ = options.url.empty() ? kServerDefault : options.url;

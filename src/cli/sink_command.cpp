@@ -33,12 +33,14 @@ void define_sink(CLI::App& app, Chosen& chosen) {
       ->type_name("SECRET")
       ->allow_extra_args(false);
   command
-      ->add_option("--token", options->token,
-                   "Demand this token in X-MessageSystems-Webhook-Token, else answer 401.")
+      ->add_option_function<std::string>(
+          "--token", parsed_into(options->token, "--token", parse_text),
+          "Demand this token in X-MessageSystems-Webhook-Token, else answer 401.")
       ->type_name("TOKEN");
   command
-      ->add_option("--token-header", options->token_header,
-                   "Name of the header that carries the token instead.")
+      ->add_option_function<std::string>(
+          "--token-header", parsed_into(options->token_header, "--token-header", parse_header_name),
+          "Name of the header that carries the token instead.")
       ->type_name("NAME");
   command
       ->add_option_function<std::string>(

@@ -1,5 +1,7 @@
 #include "cli/sink_rules.h"
 
+#include <algorithm>
+
 #include "config/value_text.h"
 
 namespace posthaste::cli {
@@ -33,6 +35,17 @@ core::Result<> read_condition(std::string_view text, SinkRule& rule) {
 }
 
 }  // namespace
+
+core::Result<std::string> parse_header_name(const std::string& text) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  const auto is_plain = [&](char character) {
+    return (character >= '0' && character <= '9') || (character >= 'a' && character <= 'z') ||
+           (character >= 'A' && character <= 'Z') ||
+           kMarks.find(character) != std::string_view::npos;
+  };
+  if (!text.empty() && std::all_of(text.begin(), text.end(), is_plain)) return text;
+  return bad("it is no name of a header field");
+}
 
 core::Result<SinkRule> parse_sink_rule(std::string_view text) {
   SinkRule rule;

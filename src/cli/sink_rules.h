@@ -36,6 +36,9 @@ struct SinkRule {
   uint64_t for_ms = 0;                  // of a time-out; 0: until the sender leaves
 };
 
+// RFC 9110, section 5.1: a token. BadValue.
+core::Result<std::string> parse_header_name(const std::string& text);
+
 // BadValue; the message names the part that is wrong.
 core::Result<SinkRule> parse_sink_rule(std::string_view text);
 

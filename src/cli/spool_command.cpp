@@ -20,7 +20,11 @@ core::Result<int64_t> parse_time_before_now(const std::string& text) {
 }
 
 void add_filters(CLI::App* command, const Options& options) {
-  command->add_option("--webhook", options->webhook_id, "Only of this webhook.")->type_name("ID");
+  command
+      ->add_option_function<std::string>("--webhook",
+                                         parsed_into(options->webhook_id, "--webhook", parse_text),
+                                         "Only of this webhook.")
+      ->type_name("ID");
   command
       ->add_option_function<std::string>(
           "--from", parsed_into(options->from_ms, "--from", parse_time_before_now),
@@ -64,7 +68,9 @@ CLI::App* add(CLI::App* parent, Chosen& chosen, const char* name, const char* su
 }
 
 void add_batches(CLI::App* command, const Options& options, const char* text) {
-  command->add_option("BATCH", options->batch_ids, text);
+  // An empty one would be no filter at all.
+  command->add_option_function<std::vector<std::string>>(
+      "BATCH", parsed_onto(options->batch_ids, "BATCH", parse_text), text);
 }
 
 void define_lists(CLI::App* group, Chosen& chosen) {

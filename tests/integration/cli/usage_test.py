@@ -1,4 +1,4 @@
-"""Help, versions, and bad input on every flag of every subcommand: one clear line and the documented exit status."""
+"""Help, versions, unknown subcommands and flags. Bad values of every argument: bad_input_test.py."""
 
 import json
 import pathlib
@@ -9,29 +9,6 @@ import unittest
 from command import COMMAND, run
 
 TREE = pathlib.Path(__file__).parents[3]
-# What no option of the type may take; None: any text is fine.
-BAD_VALUES = {
-    "HOST:PORT": ["", "nonsense", "127.0.0.1", "127.0.0.1:65536", "127.0.0.1:x", "host.invalid:80", "[::1:80"],
-    "NUMBER": ["", "x", "-1", "1.5", "99999999999999999999999"],
-    "RULE": ["", "abc", "99", "600", "503:", "503:every=0", "503:never=1", "503:for=2s", "reset:retry-after=1", "413:over=x"],
-    "SECRET": ["", "whsec_", "whsec_!!!!", "whpk_AAAA", "secret"],
-    "TIME": ["", "x", "-1s", "2026-13-01", "12:00", "0s1"],
-    "KEY=VALUE": ["", "x", "=1", "=", " =1"],
-    "URL": ["", "x", "ftp://h", "127.0.0.1:80", "http://"],
-    "SOURCE": ["", "pigeon", "unix:", "http:x"],
-    "NAME=VALUE": ["", "x", "=1"],
-    "NUMBERS": None,  # looked at with the webhook
-    "TYPES": None,
-    "SECRET_OR_@FILE": None,
-    "KEY": None,
-    "ZONE": None,
-    "TEXT": None,
-    "DIR": None,
-    "FILE": None,
-    "ID": None,
-    "TOKEN": None,
-    "NAME": None,
-}
 
 
 def subcommands(path=()):
@@ -73,17 +50,6 @@ class Usage(unittest.TestCase):
             for name, kind in options(text):
                 if kind:
                     self.assert_refused([*path, name], name)
-
-    def test_bad_values_of_every_typed_option_are_refused_by_name(self):
-        seen = 0
-        for path, text in subcommands():
-            for name, kind in options(text):
-                if kind:
-                    self.assertIn(kind, BAD_VALUES, f"{path} {name}: say here what it may not take")
-                for value in BAD_VALUES.get(kind) or []:
-                    self.assert_refused([*path, f"{name}={value}"], name)
-                    seen += 1
-        self.assertGreater(seen, 20)
 
     def test_no_subcommand_and_unknown_ones_are_refused(self):
         self.assert_refused([])
