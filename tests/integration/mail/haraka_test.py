@@ -183,8 +183,8 @@ class HarakaTest(unittest.TestCase):
         sender.join()
         self.haraka.start()
 
-    def test_behind_a_kill_in_mid_load_nothing_acknowledged_is_missing(self):
-        self.begin(deferrals=0)
+    def check_kill(self, **more):
+        self.begin(deferrals=0, **more)
         outcomes, lost = [], []
         for turn in range(max(1, MESSAGES // 300)):
             mails = [Mail((f"accept-{turn}-{index}@example.test",)) for index in range(MESSAGES)]
@@ -198,6 +198,12 @@ class HarakaTest(unittest.TestCase):
         wait_until(lambda: not acknowledged - by(self.receiver.events("delivery"), "message_id", "rcpt_to"),
                    "the deliveries", 60)
         self.assert_valid()
+
+    def test_behind_a_kill_in_mid_load_nothing_acknowledged_is_missing(self):
+        self.check_kill()
+
+    def test_behind_a_kill_of_several_processes_nothing_acknowledged_is_missing(self):
+        self.check_kill(nodes=2)
 
     def test_several_processes_push_as_producers_and_the_first_delivers(self):
         haraka = self.begin(nodes=2)
