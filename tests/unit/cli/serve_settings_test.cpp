@@ -1,0 +1,97 @@
+#include "cli/serve_settings.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "cli/key_file.h"
+#include "cli/listen_address.h"
+#include "posthaste/posthaste.h"
+#include "support/temporary_directory.h"
+
+using namespace posthaste;
+using namespace posthaste::cli;
+
+namespace {
+
+std::string written(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+  return path;
+}
+
+}  // namespace
+
+TEST_CASE("Flags of serve go before its file and keys find their part", "[cli][serve_settings]") {
+  const testing::TemporaryDirectory folder;
+  ServeOptions options;
+  options.config_file = written(folder.path() + "/conf",
+                                "listen = 127.0.0.1:1\nspool.dir = /a\nbatch.max_age = 1s\n"
+                                "admin.gzip = off\ningest = unix:/s\nwebhooks = /w\n");
+  options.listen = "127.0.0.1:2";
+  options.settings = {{"batch.max_age", "2s"}, {"admin.page", "off"}};
+  const auto settings = read_serve_settings(options);
+  REQUIRE(settings);
+  CHECK(settings->listen == "127.0.0.1:2");
+  CHECK(settings->spool_dir == "/a");
+  CHECK(settings->webhooks_file == "/w");
+  CHECK(settings->ingest == std::vector<std::string>{"unix:/s"});
+  REQUIRE(settings->engine.size() == 2);
+  CHECK(settings->engine.back().value == "2s");
+  REQUIRE(settings->admin.size() == 2);
+  CHECK(settings->admin.front().key == "gzip");
+}
+
+TEST_CASE("Memory mode of serve must be asked for and excludes a spool", "[cli][serve_settings]") {
+  ServeOptions options;
+  CHECK_FALSE(read_serve_settings(options)->spool_dir.empty());
+  options.is_memory = true;
+  CHECK(read_serve_settings(options)->spool_dir.empty());
+  options.settings = {{"spool.dir", "/a"}};
+  CHECK_FALSE(read_serve_settings(options));
+  options.settings = {{"memory", "perhaps"}};
+  CHECK_FALSE(read_serve_settings(options));
+}
+
+TEST_CASE("An ingest is stdin, http or a unix socket with a path", "[cli][serve_settings]") {
+  for (const char* text : {"stdin", "http", "unix:/run/x"}) CHECK(parse_ingest(text));
+  for (const char* text : {"", "unix:", "unix", "http:x", "pigeon"})
+    CHECK_FALSE(parse_ingest(text));
+}
+
+TEST_CASE("A line of a key file is a key, a grant and a subaccount", "[cli][key_file]") {
+  const testing::TemporaryDirectory folder;
+  const std::string key(20, 'k');
+  const auto keys =
+      read_key_file(written(folder.path() + "/keys", "# remark\n\n" + key + "\n  " + key +
+                                                         " view 7\r\n" + key + "\tmodify\n"));
+  REQUIRE(keys);
+  REQUIRE(keys->size() == 3);
+  CHECK(keys->at(0).grant == POSTHASTE_GRANT_MODIFY);
+  CHECK(keys->at(0).subaccount == -1);
+  CHECK(keys->at(1).key == key);
+  CHECK(keys->at(1).grant == POSTHASTE_GRANT_VIEW);
+  CHECK(keys->at(1).subaccount == 7);
+}
+
+TEST_CASE("A bad line of a key file is named without its key", "[cli][key_file]") {
+  const testing::TemporaryDirectory folder;
+  const std::string key(20, 'k');
+  for (const std::string& line : {std::string(19, 'k'), std::string(257, 'k'), key + " all",
+                                  key + " view -1", key + " 2147483648", key + "\xff"}) {
+    CAPTURE(line);
+    const auto keys = read_key_file(written(folder.path() + "/keys", key + "\n" + line + "\n"));
+    REQUIRE_FALSE(keys);
+    CHECK_THAT(keys.error().message, Catch::Contains("line 2"));
+    CHECK_THAT(keys.error().message, !Catch::Contains("kkkk"));
+  }
+}
+
+TEST_CASE("A listen address is a numeric host and a port", "[cli][listen_address]") {
+  CHECK(parse_listen_address("127.0.0.1:0")->url(80) == "http://127.0.0.1:80");
+  CHECK(parse_listen_address("[::1]:8080")->url(8080) == "http://[::1]:8080");
+  CHECK(parse_listen_address("localhost:1"));
+  for (const char* text : {"", ":", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1",
+                           "host.invalid:1", "[::1:1", "::1:1"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_listen_address(text));
+  }
+}
