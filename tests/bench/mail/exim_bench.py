@@ -18,7 +18,7 @@ from exim_server import EximServer, Serve, folder_of_exim  # noqa: E402
 
 BUILD = Path(sys.argv[1]).resolve().parents[1] if len(sys.argv) > 1 else None
 LIMIT_S = 900
-# As many at a time as smtp-source has sessions, each message delivered at once.
+# All sessions of smtp-source at a time, each message delivered at once.
 LOAD_SETTINGS = "smtp_accept_max = 100\nsmtp_accept_max_per_host = 100\n"
 
 
