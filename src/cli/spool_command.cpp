@@ -8,8 +8,10 @@ namespace posthaste::cli {
 namespace {
 
 constexpr char kDetails[] =
-    "These work on a spool directory whose server is stopped; while one runs they say so and end "
-    "with status 5. Nothing is sent, and nothing expires meanwhile: the engine is opened with the "
+    "These work on a spool directory whose server is stopped; while one runs they name its process "
+    "and end with status 5: that server itself tells what waits (GET /api/v1/stats) and what died "
+    "(/api/v1/dead-letters, and its web page). Nothing is sent, and nothing expires meanwhile: the "
+    "engine is opened with the "
     "key `delivery` at off. Run them as the user that the spool belongs to.";
 
 using Options = std::shared_ptr<SpoolOptions>;

@@ -228,9 +228,8 @@ core::Result<Engine> open_spool(const std::string& directory, const SettingsList
   if (code == POSTHASTE_OK) return engine;
   if (code != POSTHASTE_E_STATE) return {ErrorCode::Invalid, error.message()};
   status = Exit::Busy;
-  return {
-      ErrorCode::State,
-      error.message() + "; stop that server first, or ask it with --url where that is possible"};
+  return {ErrorCode::State,
+          error.message() + "; stop that server first, or ask it over its REST API"};
 }
 
 Exit spool_stats(const SpoolOptions& options) {

@@ -155,7 +155,8 @@ class Spool(unittest.TestCase):
         self.fill()
         engine = Engine(self.directory)
         for command in ("stats", "list", "check", "replay --all", "purge alpha"):
-            self.assertIn(f"in use by process {os.getpid()}", self.spool(*command.split(), expected=5))
+            self.assertRegex(self.spool(*command.split(), expected=5),
+                             rf"in use by process {os.getpid()}; stop that server first, or ask it over its REST API\n$")
         engine.close()
 
     def test_what_is_no_spool_is_refused_and_not_made_one(self):
