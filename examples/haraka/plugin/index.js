@@ -14,6 +14,7 @@ const fields = require('./fields');
 const SYNC_MS = 5000;
 const COMPLAINT_MS = 1000;
 const PROBE_MS = 1000;
+const GATHER_MS = 5;
 
 let engine = null;
 let isDurable = false;
@@ -24,6 +25,8 @@ let complained = 0;
 let covered = [];
 let waiting = [];
 let isSyncing = false;
+// Whether the last sync was for several messages.
+let isBusy = false;
 // While the disk is lost nobody waits for it.
 let isDiskLost = false;
 
@@ -197,10 +200,14 @@ exports.settle = function (next, pushed) {
   setImmediate(() => this.sync_waiting());
 };
 
+// With several messages under way each sync waits a moment for more of them: a few milliseconds in a queue cost nothing,
+// while each sync costs the disk that Haraka's queue is on, too. A message alone waits for nobody.
 exports.sync_waiting = async function () {
   while (waiting.length > 0 && !isDiskLost) {
+    if (isBusy) await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
     covered = waiting;
     waiting = [];
+    isBusy = covered.length > 1;
     await engine.sync({ timeoutMs: SYNC_MS }).then(
       () => go_on(covered.splice(0)),
       (error) => this.lose_disk(error.message),
