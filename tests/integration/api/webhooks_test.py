@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from api_case import UUID, ApiTest, basic, wait_until
+from api_case import COMMAND, UUID, ApiTest, basic, wait_until
 
 BASE = "/api/v1/webhooks"
 NONE = "c0ffee00-0000-11e4-8000-000000000000"
@@ -471,6 +471,7 @@ class BaseLinksTest(ApiTest):
                          f"https://mail.example.com{BASE}/{answer.results['id']}")
 
 
+@unittest.skipIf(COMMAND, "tickets are a way of the C interface")
 class TicketTest(ApiTest):
     """The same host through tickets and reports."""
 
