@@ -6,6 +6,8 @@ const net = require('node:net');
 const { decodeHeader, generalReason, bounceClass } = require('./text');
 
 const REPLY_MAX = 4096;
+// What most From and To headers are: one address, perhaps with a plain name; the others need a parser.
+const SIMPLE_ADDRESS = /^(?:[\w .'-]*<([\w.+-]+@[\w.-]+)>|([\w.+-]+@[\w.-]+))\s*$/;
 
 function firstHeader(header, name) {
   const [value] = header.get_all(name);
@@ -13,6 +15,8 @@ function firstHeader(header, name) {
 }
 
 function addressesIn(header, name) {
+  const simple = SIMPLE_ADDRESS.exec(header.get(name));
+  if (simple) return [{ address: simple[1] ?? simple[2] }];
   try {
     return header.get_addresses(name).flatMap((one) => one.addresses ?? [one]);
   } catch {

@@ -14,7 +14,7 @@ const fields = require('./fields');
 const SYNC_MS = 5000;
 const COMPLAINT_MS = 1000;
 const PROBE_MS = 1000;
-const GATHER_MS = 5;
+const GATHER_MS = 10;
 
 let engine = null;
 let isDurable = false;
