@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "integration" / "mail")]
 import pairs  # noqa: E402
 from bench_tools import RunFailed  # noqa: E402
-from exim_server import EximServer, Serve, folder_of_exim  # noqa: E402
+from exim_server import EximServer, folder_of_exim, serve_on  # noqa: E402
 
 BUILD = Path(sys.argv[1]).resolve().parents[1] if len(sys.argv) > 1 else None
 LIMIT_S = 900
@@ -53,7 +53,7 @@ def running(condition, module):
 @contextlib.contextmanager
 def start_plugin(condition):
     folder_of_exim(condition.spool)
-    serve = Serve(BUILD / "src" / "cli" / "posthaste", condition.spool, condition.urls, condition.settings)
+    serve = serve_on(BUILD / "src" / "cli" / "posthaste", condition.spool, condition.urls, condition.settings)
     serve.start()
     try:
         with running(condition, BUILD / "examples" / "exim" / "posthaste_exim.so") as run:

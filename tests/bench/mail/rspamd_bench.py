@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "integration" / "mail")]
 import pairs  # noqa: E402
-from rspamd_server import Rspamd, Serve, postfix_before  # noqa: E402
+from rspamd_server import Rspamd, postfix_before, serve_on  # noqa: E402
 
 BUILD = Path(sys.argv[1]).resolve().parents[1] if len(sys.argv) > 1 else None
 
@@ -33,7 +33,7 @@ def running(condition, plugin):
 
 @contextlib.contextmanager
 def start_plugin(condition):
-    serve = Serve(BUILD / "src" / "cli" / "posthaste", condition.spool, condition.urls, condition.settings)
+    serve = serve_on(BUILD / "src" / "cli" / "posthaste", condition.spool, condition.urls, condition.settings)
     serve.start()
     try:
         with running(condition, plugin=True) as port:

@@ -7,7 +7,6 @@ does.
 """
 
 import collections
-import json
 import os
 import pathlib
 import re
@@ -17,6 +16,7 @@ import socket
 import subprocess
 import time
 
+from serve import Serve
 from waiting import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -182,36 +182,7 @@ smtp_accept_queue_per_connection = 0
         return address if "@" in address else f"{address}@local.test"
 
 
-class Serve:
-    """`posthaste serve` on a spool that Exim's user writes to, with webhooks from a file."""
-
-    def __init__(self, program, spool, urls, settings=()):
-        self.spool = pathlib.Path(spool)
-        webhooks = self.spool.parent / "webhooks.json"
-        webhooks.write_text(json.dumps([{"name": f"hook {number}", "target": url, "events": ["*"]}
-                                        for number, url in enumerate(urls)]))
-        self._command = [str(program), "serve", "--listen", "127.0.0.1:0", "--spool-dir", str(spool), "--webhooks",
-                         str(webhooks), "--set", f"spool.group={USER}", "--set", "spool.file_mode=0660"]
-        for key, value in dict(settings).items():
-            if key != "spool.dir":
-                self._command += ["--set", f"{key}={value}"]
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen(self._command, user=USER, group=USER, extra_groups=[], text=True, cwd="/",
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        for line in self.process.stdout:
-            if line.startswith("listening on"):
-                return
-        raise AssertionError("posthaste serve did not start")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-    def stop(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(timeout=30)
-            self.process.stdout.close()
+def serve_on(program, spool, urls, settings=()):
+    """`posthaste serve` on a spool that Exim's user writes to."""
+    return Serve(program, spool, urls, "--set", f"spool.group={USER}", "--set", "spool.file_mode=0660",
+                 settings=settings, user=USER)

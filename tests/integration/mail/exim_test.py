@@ -15,7 +15,7 @@ import unittest
 
 import mail_case
 from event_receiver import EventReceiver
-from exim_server import EXAMPLE, EximServer, Serve, USER, free_port
+from exim_server import EXAMPLE, EximServer, USER, free_port, serve_on
 from mail_case import HOSTILE_SUBJECTS, Mail
 from next_hop import NextHop
 from waiting import wait_until
@@ -78,7 +78,7 @@ class EximTest(unittest.TestCase):
         self.exim.start()
 
     def start_serve(self):
-        self.serve = Serve(COMMAND, self.spool, [self.receiver.url], SETTINGS)
+        self.serve = serve_on(COMMAND, self.spool, [self.receiver.url], SETTINGS)
         self.addCleanup(self.serve.stop)
         self.serve.start()
 

@@ -10,10 +10,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 import urllib.request
 
 from postfix_server import PostfixServer, free_port
+from serve import Serve
 from waiting import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -139,39 +139,7 @@ def postfix_before(rspamd, folder):
     return PostfixServer(folder, 0, 0, extra=POSTFIX.format(milter_port=rspamd.milter_port))
 
 
-class Serve:
-    """`posthaste serve` on the spool that the workers of rspamd write to."""
-
-    def __init__(self, program, spool, urls, settings=()):
-        self.spool = pathlib.Path(spool)
-        webhooks = self.spool.parent / "webhooks.json"
-        webhooks.write_text(json.dumps([{"name": f"hook {number}", "target": url, "events": ["injection", "policy_rejection"]}
-                                        for number, url in enumerate(urls)]))
-        self._command = [str(program), "serve", "--config", str(EXAMPLE / "posthaste.conf"), "--listen", "127.0.0.1:0",
-                         "--spool-dir", str(spool), "--webhooks", str(webhooks)]
-        for key, value in dict(settings).items():
-            if key != "spool.dir":
-                self._command += ["--set", f"{key}={value}"]
-        self.process = None
-
-    def start(self):
-        deadline = time.monotonic() + 60
-        self.process = subprocess.Popen(self._command, text=True, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL)
-        for line in self.process.stdout:
-            if line.startswith("listening on"):
-                return
-            if time.monotonic() > deadline:
-                break
-        raise AssertionError("posthaste serve did not start")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-    def stop(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(timeout=30)
-            self.process.stdout.close()
+def serve_on(program, spool, urls, settings=()):
+    """`posthaste serve`, with the example's configuration, on the spool that the workers of rspamd write to."""
+    return Serve(program, spool, urls, "--config", str(EXAMPLE / "posthaste.conf"),
+                 events=("injection", "policy_rejection"), settings=settings)

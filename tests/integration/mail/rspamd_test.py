@@ -17,7 +17,7 @@ import unittest
 import mail_case
 from event_receiver import EventReceiver
 from mail_case import HOSTILE_SUBJECTS, Mail
-from rspamd_server import EXAMPLE, Rspamd, Serve, postfix_before
+from rspamd_server import EXAMPLE, Rspamd, postfix_before, serve_on
 from waiting import wait_until
 
 COMMAND = os.environ["POSTHASTE_COMMAND"]
@@ -76,7 +76,7 @@ class RspamdTest(unittest.TestCase):
         self.addCleanup(self.receiver.close)
         spool = self.folder / "posthaste" / "spool"
         spool.parent.mkdir()
-        self.serve = Serve(COMMAND, spool, [self.receiver.url], SETTINGS)
+        self.serve = serve_on(COMMAND, spool, [self.receiver.url], SETTINGS)
         self.serve.start()
         self.addCleanup(lambda: self.serve.stop())
         self.rspamd = Rspamd(self.folder / "rspamd", CACHE, spool, LIBRARY, rules=RULES)

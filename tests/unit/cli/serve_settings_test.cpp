@@ -1,7 +1,6 @@
 #include "cli/serve_settings.h"
 
 #include <catch2/catch.hpp>
-#include <fstream>
 
 #include "cli/key_file.h"
 #include "cli/listen_address.h"
@@ -11,21 +10,12 @@
 using namespace posthaste;
 using namespace posthaste::cli;
 
-namespace {
-
-std::string written(const std::string& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
-  return path;
-}
-
-}  // namespace
-
 TEST_CASE("Flags of serve go before its file and keys find their part", "[cli][serve_settings]") {
   const testing::TemporaryDirectory folder;
   ServeOptions options;
-  options.config_file = written(folder.path() + "/conf",
-                                "listen = 127.0.0.1:1\nspool.dir = /a\nbatch.max_age = 1s\n"
-                                "admin.gzip = off\ningest = unix:/s\nwebhooks = /w\n");
+  options.config_file = folder.write("conf",
+                                     "listen = 127.0.0.1:1\nspool.dir = /a\nbatch.max_age = 1s\n"
+                                     "admin.gzip = off\ningest = unix:/s\nwebhooks = /w\n");
   options.listen = "127.0.0.1:2";
   options.settings = {{"batch.max_age", "2s"}, {"admin.page", "off"}};
   const auto settings = read_serve_settings(options);
@@ -60,9 +50,8 @@ TEST_CASE("An ingest is stdin, http or a unix socket with a path", "[cli][serve_
 TEST_CASE("A line of a key file is a key, a grant and a subaccount", "[cli][key_file]") {
   const testing::TemporaryDirectory folder;
   const std::string key(20, 'k');
-  const auto keys =
-      read_key_file(written(folder.path() + "/keys", "# remark\n\n" + key + "\n  " + key +
-                                                         " view 7\r\n" + key + "\tmodify\n"));
+  const auto keys = read_key_file(folder.write(
+      "keys", "# remark\n\n" + key + "\n  " + key + " view 7\r\n" + key + "\tmodify\n"));
   REQUIRE(keys);
   REQUIRE(keys->size() == 3);
   CHECK(keys->at(0).grant == POSTHASTE_GRANT_MODIFY);
@@ -78,7 +67,7 @@ TEST_CASE("A bad line of a key file is named without its key", "[cli][key_file]"
   for (const std::string& line : {std::string(19, 'k'), std::string(257, 'k'), key + " all",
                                   key + " view -1", key + " 2147483648", key + "\xff"}) {
     CAPTURE(line);
-    const auto keys = read_key_file(written(folder.path() + "/keys", key + "\n" + line + "\n"));
+    const auto keys = read_key_file(folder.write("keys", key + "\n" + line + "\n"));
     REQUIRE_FALSE(keys);
     CHECK_THAT(keys.error().message, Catch::Contains("line 2"));
     CHECK_THAT(keys.error().message, !Catch::Contains("kkkk"));

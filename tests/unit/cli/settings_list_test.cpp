@@ -1,21 +1,11 @@
 #include "cli/settings_list.h"
 
 #include <catch2/catch.hpp>
-#include <fstream>
 
 #include "support/temporary_directory.h"
 
 using namespace posthaste;
 using namespace posthaste::cli;
-
-namespace {
-
-std::string written(const std::string& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
-  return path;
-}
-
-}  // namespace
 
 TEST_CASE("A setting is a key and a value around the first equals sign", "[cli][settings_list]") {
   const auto setting = parse_setting("  key =  a = b \r");
@@ -34,8 +24,8 @@ TEST_CASE("What is no setting is not repeated, for it may be a secret", "[cli][s
 
 TEST_CASE("A settings file has lines of settings, blank ones and remarks", "[cli][settings_list]") {
   const testing::TemporaryDirectory folder;
-  const auto file = folder.path() + "/conf";
-  const auto settings = read_settings_file(written(file, "# remark\n\n a = 1 \r\n  # b = 2\nc=3"));
+  const auto settings =
+      read_settings_file(folder.write("conf", "# remark\n\n a = 1 \r\n  # b = 2\nc=3"));
   REQUIRE(settings);
   REQUIRE(settings->size() == 2);
   CHECK(settings->front().key == "a");
@@ -45,8 +35,8 @@ TEST_CASE("A settings file has lines of settings, blank ones and remarks", "[cli
 
 TEST_CASE("An error of a settings file names the file and the line", "[cli][settings_list]") {
   const testing::TemporaryDirectory folder;
-  const auto file = folder.path() + "/conf";
-  const auto settings = read_settings_file(written(file, "a=1\n\nnothing\n"));
+  const auto file = folder.write("conf", "a=1\n\nnothing\n");
+  const auto settings = read_settings_file(file);
   REQUIRE_FALSE(settings);
   CHECK(settings.error().code == core::ErrorCode::BadFile);
   CHECK(settings.error().message == file + " line 3: a setting is written KEY=VALUE");
@@ -57,7 +47,7 @@ TEST_CASE("An error of a settings file names the file and the line", "[cli][sett
 TEST_CASE("A file beyond its limit is refused and one at the limit is read",
           "[cli][settings_list]") {
   const testing::TemporaryDirectory folder;
-  const auto file = written(folder.path() + "/file", "12345");
+  const auto file = folder.write("file", "12345");
   CHECK(*read_file(file, 5) == "12345");
   CHECK_FALSE(read_file(file, 4));
 }
