@@ -16,9 +16,10 @@ STANDARDS = {
     "c++": ["c++98", "c++11", "c++14", "c++17", "c++20"],
 }
 STRICT = ["-pedantic", "-Wall", "-Wextra", "-Wundef", "-Werror", "-fsyntax-only"]
-# Of each public header by its name: the guard, and what posthaste.h makes, which admin.h includes.
+# Of each public header by its name: the guard, and what posthaste.h makes, which the others include.
 ALLOWED_MACROS = {"posthaste.h": {"POSTHASTE_H", "POSTHASTE_API"},
-                  "admin.h": {"POSTHASTE_ADMIN_H", "POSTHASTE_H", "POSTHASTE_API"}}
+                  "admin.h": {"POSTHASTE_ADMIN_H", "POSTHASTE_H", "POSTHASTE_API"},
+                  "engagement.h": {"POSTHASTE_ENGAGEMENT_H", "POSTHASTE_H", "POSTHASTE_API"}}
 # The folder of the public headers.
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
 

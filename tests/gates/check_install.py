@@ -13,6 +13,8 @@ CONSUMER = Path(__file__).resolve().parent / "consumer"
 EXPECTED = ["include/posthaste/posthaste.h", "share/doc/posthaste/LICENSE", "*/libposthaste.so", "*/libposthaste.a",
             "*/libposthaste.so.0", "*/libposthaste_producer.so", "*/libposthaste_producer.so.0", "*/pkgconfig/posthaste-producer.pc",
             "include/posthaste/admin.h", "*/libposthaste_admin.so", "*/libposthaste_admin.so.0", "*/libposthaste_admin.a",
+            "include/posthaste/engagement.h", "*/libposthaste_engagement.so", "*/libposthaste_engagement.so.0",
+            "*/libposthaste_engagement.a", "*/pkgconfig/posthaste-engagement.pc",
             "*/pkgconfig/posthaste-admin.pc", "*/pkgconfig/posthaste.pc", "*/pkgconfig/posthaste-static.pc",
             "*/cmake/posthaste/posthaste-config.cmake", "bin/posthaste", "share/man/man1/posthaste.1",
             "share/man/man1/posthaste-sink.1", "share/bash-completion/completions/posthaste",
@@ -43,17 +45,19 @@ def check_cmake(prefix, scratch, version, environment):
     build = scratch / "cmake"
     run("cmake", "-G", "Ninja", "-S", CONSUMER, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}")
     run("cmake", "--build", build)
-    for program in ("consumer_shared", "consumer_static", "consumer_admin", "consumer_admin_static"):
+    for program in ("consumer_shared", "consumer_static", "consumer_admin", "consumer_admin_static", "consumer_engagement",
+                    "consumer_engagement_static"):
         run_consumer(build / program, version, environment)
 
 
 def check_pkg_config(prefix, scratch, version, compiler, environment):
-    for package in ("posthaste", "posthaste-static", "posthaste-admin"):
+    sources = {"posthaste-admin": "admin_consumer.c", "posthaste-engagement": "engagement_consumer.c"}
+    for package in ("posthaste", "posthaste-static", "posthaste-admin", "posthaste-engagement"):
         flags = run("pkg-config", "--cflags", "--libs", package, env=environment).split()
         if run("pkg-config", "--modversion", package, env=environment).strip() != version:
             raise RuntimeError(f"{package}.pc states another version")
         program = scratch / package
-        run(compiler, "-std=c99", "-Wall", "-Werror", CONSUMER / ("admin_consumer.c" if package == "posthaste-admin" else "consumer.c"), "-o", program, *flags)
+        run(compiler, "-std=c99", "-Wall", "-Werror", CONSUMER / sources.get(package, "consumer.c"), "-o", program, *flags)
         is_linked = "libposthaste" in run("readelf", "-d", program)
         if is_linked != (package != "posthaste-static"):
             raise RuntimeError(f"{package}: wrong kind of library linked")

@@ -20,6 +20,10 @@ NEEDED = {"libcurl.so.4", "libcrypto.so.3", "libsqlite3.so.0", "libz.so.1", "lib
 # The listener needs the library itself, libmicrohttpd and zlib, and none of what the library needs.
 ADMIN_NEEDED = {"libposthaste.so.0", "libmicrohttpd.so.12", "libz.so.1"} | {
     name for name in NEEDED if name.startswith(("libstdc", "libgcc", "libm.", "libc.", "libpthread", "ld-"))}
+# Tracking links need the library itself, HMAC and zlib.
+ENGAGEMENT_SONAME = "libposthaste_engagement.so.0"
+ENGAGEMENT_NEEDED = (ADMIN_NEEDED - {"libmicrohttpd.so.12"}) | {"libcrypto.so.3"}
+BESIDE = {"admin": (ADMIN_SONAME, ADMIN_NEEDED), "engagement": (ENGAGEMENT_SONAME, ENGAGEMENT_NEEDED)}
 # References that mean a destructor at exit or thread end, or the streams' static initialiser. `atexit` itself is
 # permitted once: start registers its one handler with it.
 EXIT_REFERENCES = {"__cxa_atexit", "__cxa_thread_atexit", "__cxa_thread_atexit_impl", "on_exit", "at_quick_exit"}
@@ -65,8 +69,8 @@ def check_exports(header_path, map_path, library):
 
 
 def check_dynamic(_header_path, _map_path, library):
-    is_admin = "admin" in Path(library).name
-    soname, allowed = (ADMIN_SONAME, ADMIN_NEEDED) if is_admin else (SONAME, NEEDED)
+    beside = next((parts for name, parts in BESIDE.items() if name in Path(library).name), None)
+    soname, allowed = beside or (SONAME, NEEDED)
     dynamic = run("readelf", "-dW", library)
     segments = run("readelf", "-lW", library)
     sections = run("readelf", "-SW", library)
@@ -78,8 +82,8 @@ def check_dynamic(_header_path, _map_path, library):
         problems.append("not linked with -z nodelete")
     if "NOOPEN" in flags:
         problems.append("linked with -z nodlopen, which ctypes and LuaJIT cannot load")
-    # In the build folder the listener finds the library by a path, which installing takes out.
-    for tag in ("TEXTREL", "RPATH") if is_admin else ("TEXTREL", "RUNPATH", "RPATH"):
+    # In the build folder what stands beside the library finds the library by a path, which installing takes out.
+    for tag in ("TEXTREL", "RPATH") if beside else ("TEXTREL", "RUNPATH", "RPATH"):
         if f"({tag})" in dynamic:
             problems.append(f"has {tag}")
     stack = re.search(r"GNU_STACK.*", segments)
@@ -87,7 +91,7 @@ def check_dynamic(_header_path, _map_path, library):
         problems.append("the stack is executable")
     needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic))
     problems += [f"needs {name}" for name in sorted(needed - allowed)]
-    if not is_admin and "libcurl.so.4" not in needed:
+    if not beside and "libcurl.so.4" not in needed:
         problems.append("does not need libcurl.so.4: another TLS flavour was linked")
     # One pointer: the compiler's own crtbegin. A second one would be a destructor of ours.
     fini = re.search(r"\.fini_array\s+FINI_ARRAY\s+\w+ \w+ (\w+)", sections)

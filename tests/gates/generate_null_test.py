@@ -39,6 +39,8 @@ OPTIONAL = {
     "posthaste_retry_now": {"id"},
     "posthaste_admin_start": {"conf"},
     "posthaste_admin_conf_set": {"value"},
+    "posthaste_engagement_conf_set": {"value"},
+    "posthaste_engagement_url": {"target", "name"},
     # Null is the element of an open array; in an object it is an error of the builder.
     "posthaste_event_set": {"key"},
     "posthaste_event_set_text": {"key"},
@@ -74,6 +76,9 @@ VALID = {
     "posthaste_text_t**": "&made_text", "uint64_t*": "&number", "size_t*": "&size", "int32_t*": "&code",
     "posthaste_admin_conf_t*": "admin_conf", "const posthaste_admin_conf_t*": "admin_conf",
     "posthaste_admin_t*": "admin", "const posthaste_admin_t*": "admin", "posthaste_admin_t**": "&made_admin",
+    "posthaste_engagement_conf_t*": "conf", "const posthaste_engagement_conf_t*": "conf",
+    "posthaste_engagement_t*": "engagement", "const posthaste_engagement_t*": "engagement",
+    "posthaste_engagement_t**": "&made_engagement",
     "posthaste_log_fn": "log_line", "posthaste_write_fn": "write_text", "void*": "&code",
     "int32_t": "0", "int64_t": "0", "uint64_t": "0", "size_t": "2", "double": "0.0",
 }
@@ -82,7 +87,7 @@ VALID_TEXTS = {"type": '"delivery"', "id": '"hook"', "batch_id": '"batch"',
                "json": '"{}"', "key": '"rcpt_to"', "value": '"1"', "path": '"missing.json"',
                "method": '"GET"', "target": '"/health"', "name": '"name"', "body": '"{}"',
                "address": '"127.0.0.1"', "scheme": '"https"',
-               "data": '"text"', "event_class": '"custom_event"', "line": '"a line"'}
+               "data": '"text"', "html": '"<p>"', "context": '"{}"', "event_class": '"custom_event"', "line": '"a line"'}
 
 PREAMBLE = """\
 /* Made from the public header by generate_null_test.py: null for every pointer of every function. */
@@ -205,7 +210,50 @@ ADMIN_EPILOGUE = """\
   return 0;
 }
 """
-ADMIN_PREFIX = "posthaste_admin_"
+ENGAGEMENT_PREAMBLE = """\
+/* Made from the header of tracking links by generate_null_test.py: null for every pointer of every function. */
+#include <posthaste/engagement.h>
+#include <stdio.h>
+
+#include "guest.h"
+
+static int is_nothing(const char* text) { return text == NULL || text[0] == '\\0'; }
+
+int main(void) {
+  posthaste_t* engine = guest_engine(NULL);
+  posthaste_error_t* error = posthaste_error_new();
+  posthaste_engagement_conf_t* conf = posthaste_engagement_conf_new();
+  posthaste_engagement_t* engagement = NULL;
+  posthaste_engagement_t* made_engagement = NULL;
+  posthaste_text_t* made_text = NULL;
+  posthaste_request_t* request = posthaste_request_new("GET", "/t/x");
+  posthaste_response_t* made_response = NULL;
+  guest_set_time_limit(60);
+  CHECK_CODE(POSTHASTE_OK, posthaste_engagement_conf_set(conf, "url", "https://links.test", error));
+  CHECK_CODE(POSTHASTE_OK, posthaste_engagement_conf_set(conf, "keys", "0123456789abcdefghij", error));
+  CHECK_CODE(POSTHASTE_OK, posthaste_engagement_new(conf, &engagement, error));
+
+"""
+ENGAGEMENT_EPILOGUE = """\
+
+  /* Nothing was made by all this, and a null handle may be freed. */
+  CHECK(made_engagement == NULL && made_text == NULL && made_response == NULL);
+  posthaste_request_free(request);
+  posthaste_engagement_free(engagement);
+  posthaste_engagement_conf_free(conf);
+  posthaste_free(engine);
+  posthaste_error_free(error);
+  printf("%d calls with null\\n", CALL_COUNT);
+  return 0;
+}
+"""
+# What the functions of a header begin with -> what stands around the calls; the public header's are all others.
+LIBRARIES = {"posthaste_admin_": (ADMIN_PREAMBLE, ADMIN_EPILOGUE),
+             "posthaste_engagement_": (ENGAGEMENT_PREAMBLE, ENGAGEMENT_EPILOGUE)}
+
+
+def library_of(name):
+    return next((prefix for prefix in LIBRARIES if name.startswith(prefix)), None)
 
 
 def is_optional(function, parameter):
@@ -263,9 +311,9 @@ def main():
     header_path, output_path = sys.argv[1:]
     functions = c_header.functions(Path(header_path).read_text())
     names = {function.name for function in functions}
-    is_admin = all(name.startswith(ADMIN_PREFIX) for name in names)
+    library = library_of(min(names))
     listed = (set(OPTIONAL) | GETTERS | set(SPECIAL_RESULTS)) - {"*"}
-    stale = {name for name in listed - names if name.startswith(ADMIN_PREFIX) == is_admin}
+    stale = {name for name in listed - names if library_of(name) == library}
     if stale:
         raise SystemExit(f"no longer in the header: {' '.join(sorted(stale))}")
     body = []
@@ -276,7 +324,7 @@ def main():
         raise SystemExit("no function with a pointer was found")
     count = sum(1 for statement in body if "posthaste_error_code(error)" not in statement
                 and "posthaste_error_message(error)" not in statement)
-    preamble, epilogue = (ADMIN_PREAMBLE, ADMIN_EPILOGUE) if is_admin else (PREAMBLE, EPILOGUE)
+    preamble, epilogue = LIBRARIES.get(library, (PREAMBLE, EPILOGUE))
     Path(output_path).write_text(preamble + "".join(body) + epilogue.replace("CALL_COUNT", str(count)))
 
 
