@@ -3,12 +3,14 @@
  *
  * A second, optional library, libposthaste_admin, for hosts that have no HTTP server of their own
  * (those that have one call posthaste_api_handle). It serves the page at `/` and its files under
- * `/assets/`; every other path goes to posthaste_api_handle. The rules of posthaste.h hold here
- * too: null pointers, errors, strings, out parameters, fork.
+ * `/assets/`, and hands requests under the host's own prefixes (posthaste_admin_conf_mount) to the
+ * host; every other path goes to posthaste_api_handle. The rules of posthaste.h hold here too: null
+ * pointers, errors, strings, out parameters, fork.
  *
  * It listens on loopback unless told otherwise. A request whose Host header names another server,
  * or whose Origin is another site, is refused before anything is done with it: a web page that
- * somebody opens must not reach the API through its visitor's browser. Slow clients and floods of
+ * somebody opens must not reach the API through its visitor's browser. What is mounted is for
+ * everybody and judges for itself. Slow clients and floods of
  * connections take no place away from others: when the table of connections is full, the one that
  * has been longest without completing its request gives way.
  *
@@ -54,7 +56,7 @@ typedef struct posthaste_admin_conf posthaste_admin_conf_t;
  * queue.max (256): requests that wait for a thread, for each kind; 503 beyond.
  * gzip (on): compresses larger answers for clients that accept it.
  * access_log (on): a line for each request in the engine's log, at level info, at debug when it was
- * a successful read. Never a key, a header or a query.
+ * a successful read. Never a key, a header or a query; of a mounted path the prefix only.
  * page (on): whether `/` has the web page.
  *
  * Returns: null when memory is short. Owns: the caller, who frees it. Threads: one at a time.
@@ -72,6 +74,29 @@ POSTHASTE_API int32_t posthaste_admin_conf_set(posthaste_admin_conf_t* conf, con
  * an unknown key. */
 POSTHASTE_API const char* posthaste_admin_conf_get(const posthaste_admin_conf_t* conf,
                                                    const char* key);
+
+/*
+ * Answers one request under a mounted prefix. request: as it came, with method (HEAD, too), target,
+ * header fields, peer and body. timeout_ms: how long it may wait, as handler.timeout says. out: the
+ * answer, which the listener frees; a body is left out where the method is HEAD. user_data: what
+ * was given with the function. Returns: POSTHASTE_OK; after anything else, or without an answer,
+ * the client gets 500. Threads: those of the listener, several at once.
+ */
+typedef int32_t (*posthaste_admin_handler_fn)(posthaste_t* ph, const posthaste_request_t* request,
+                                              int32_t timeout_ms, posthaste_response_t** out,
+                                              void* user_data);
+/*
+ * Gives all paths that begin with a prefix to a function of the host. Such requests need no API
+ * key, and neither their Host nor their Origin is judged: they are for everybody. prefix: begins
+ * and ends with a slash, up to 255 visible ASCII characters without `?` and `#`; neither `/` alone
+ * nor one that the listener uses itself (`/api/`, `/assets/`). Given again, it gets the new
+ * function; of two that fit, the longer one counts. handler: must not be null; posthaste_admin_free
+ * waits for its calls. user_data: must live as long as the listener. Returns:
+ * POSTHASTE_E_BAD_VALUE, for a seventeenth prefix too. Threads: one at a time.
+ */
+POSTHASTE_API int32_t posthaste_admin_conf_mount(posthaste_admin_conf_t* conf, const char* prefix,
+                                                 posthaste_admin_handler_fn handler,
+                                                 void* user_data, posthaste_error_t* error);
 
 /*
  * Opens the port and starts the threads. ph: must outlive the listener, which does nothing for it

@@ -91,6 +91,16 @@ const char* posthaste_admin_conf_get(const posthaste_admin_conf_t* conf, const c
   return conf && key ? conf->conf.get(key) : nullptr;
 }
 
+int32_t posthaste_admin_conf_mount(posthaste_admin_conf_t* conf, const char* prefix,
+                                   posthaste_admin_handler_fn handler, void* user_data,
+                                   posthaste_error_t* error) {
+  return guarded("conf", conf, error, [&]() -> Result<> {
+    if (!prefix) return {ErrorCode::Invalid, "a null pointer", "prefix"};
+    if (!handler) return {ErrorCode::Invalid, "a null pointer", "handler"};
+    return conf->conf.mount({prefix, handler, user_data});
+  });
+}
+
 int32_t posthaste_admin_start(posthaste_t* ph, const posthaste_admin_conf_t* conf,
                               posthaste_admin_t** out, posthaste_error_t* error) {
   if (out) *out = nullptr;

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "admin/gzip.h"
+#include "admin/settings.h"
 
 namespace posthaste::admin {
 namespace {
@@ -26,7 +27,8 @@ using Response = std::unique_ptr<posthaste_response_t, Free<posthaste_response_f
 // Null when memory is short.
 Request request_of(const Exchange& exchange) {
   // The listener leaves the body of an answer to HEAD out; the API knows GET.
-  const char* const method = exchange.method == "HEAD" ? "GET" : exchange.method.c_str();
+  const bool is_get = exchange.method == "HEAD" && !exchange.mount;
+  const char* const method = is_get ? "GET" : exchange.method.c_str();
   Request request(posthaste_request_new(method, exchange.target.c_str()));
   if (!request) return nullptr;
   int32_t code = posthaste_request_set_peer(request.get(), exchange.peer.c_str());
@@ -57,12 +59,15 @@ Answer ask(const HandlerCall& call, Exchange& exchange) {
   exchange.body = std::string();
   if (!request) return error_answer(503, "Service Unavailable", "memory is short");
   posthaste_response_t* made = nullptr;
+  const Mount* const mount = exchange.mount;
   const int32_t code =
-      posthaste_api_handle(call.engine, request.get(), call.timeout_ms, &made, nullptr);
+      mount ? mount->handler(call.engine, request.get(), call.timeout_ms, &made, mount->user_data)
+            : posthaste_api_handle(call.engine, request.get(), call.timeout_ms, &made, nullptr);
   const Response response(made);
   if (code != POSTHASTE_OK) {
     return error_answer(500, "Internal Server Error", posthaste_strerror(code));
   }
+  if (!response) return error_answer(500, "Internal Server Error", "no answer was made");
   return answer_of(response.get());
 }
 

@@ -15,6 +15,7 @@ struct MHD_Connection;
 namespace posthaste::admin {
 
 struct Connection;
+struct Mount;
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
@@ -35,6 +36,7 @@ struct Exchange {
   std::string origin;  // a listed one, which gets CORS headers; else empty
   bool is_https = false;
   bool accepts_gzip = false;
+  const Mount* mount = nullptr;  // who answers; null: the API
 
   Answer answer;  // status 0 until there is one
 
@@ -54,7 +56,7 @@ struct Exchange {
 // The API's form of an error. Both texts are our own and need no escaping.
 Answer error_answer(int status, const char* message, const std::string& description = {});
 
-// Asks the engine, then compresses what is worth it.
+// Asks the engine or who is mounted, then compresses what is worth it.
 struct HandlerCall {
   posthaste_t* engine = nullptr;
   int32_t timeout_ms = 0;

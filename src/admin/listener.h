@@ -90,6 +90,7 @@ class Listener {
   static void on_log(void* self, const char* format, va_list arguments);
 
   MHD_Result begin_request(const ExchangePointer& exchange, const char* method);
+  const Mount* find_mount(std::string_view path) const;
   Answer judge(const Exchange& exchange) const;
   uint64_t body_limit(const Exchange& exchange) const;
   void judge_body_size(Exchange& exchange) const;

@@ -39,6 +39,7 @@ bool is_events_path(std::string_view path) {
 // Calls that wait for a receiver, or for much work of the disk.
 bool waits(const Exchange& exchange) {
   const std::string_view path = exchange.path();
+  if (exchange.mount) return exchange.method == "POST";
   if (exchange.method == "POST" || exchange.method == "PUT") {
     return path.starts_with("/api/v1/webhooks") || path.starts_with("/api/v1/dead-letters");
   }
@@ -152,6 +153,7 @@ void Listener::on_log(void* self, const char* format, va_list arguments) {
 MHD_Result Listener::begin_request(const ExchangePointer& exchange, const char* method) {
   exchange->was_judged = true;
   exchange->method = method;
+  exchange->mount = find_mount(exchange->path());
   MHD_get_connection_values(exchange->http, MHD_HEADER_KIND, &on_header, exchange.get());
   const std::string* const coding = exchange->header("Accept-Encoding");
   exchange->accepts_gzip = settings_.has_gzip && coding && allows_gzip(*coding);
@@ -170,6 +172,14 @@ MHD_Result Listener::begin_request(const ExchangePointer& exchange, const char* 
   return MHD_YES;
 }
 
+// Null: the path is the listener's own.
+const Mount* Listener::find_mount(std::string_view path) const {
+  for (const Mount& mount : settings_.mounts) {
+    if (path.starts_with(mount.prefix)) return &mount;
+  }
+  return nullptr;
+}
+
 // Status 0: it may pass.
 Answer Listener::judge(const Exchange& exchange) const {
   size_t headers_bytes = exchange.target.size();
@@ -178,6 +188,8 @@ Answer Listener::judge(const Exchange& exchange) const {
     return error_answer(431, "Request Header Fields Too Large",
                         "they may have " + std::to_string(settings_.headers_bytes_max) + " bytes");
   }
+  // The host gave it to everybody. Browsers send `Origin: null` from a page without a referrer.
+  if (exchange.mount) return {};
   const std::string* const host = exchange.header("Host");
   if (!host || !rules_.accepts_host(*host, exchange.connection->local)) {
     return error_answer(
@@ -253,6 +265,7 @@ void Listener::judge_more_body(Exchange& exchange, size_t size) {
 
 MHD_Result Listener::finish_request(const ExchangePointer& exchange) {
   if (exchange->answer.status != 0) return send(*exchange);
+  if (exchange->mount) return hand_over(exchange);
   if (exchange->method == "OPTIONS") {
     exchange->answer = Answer{204, {{"Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS"}}, {}};
     return send(*exchange);
@@ -337,7 +350,9 @@ MHD_Result Listener::send_page(Exchange& exchange) {
 }
 
 MHD_Result Listener::queue(Exchange& exchange, int status, MHD_Response* response) {
-  MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+  if (!MHD_get_response_header(response, "X-Content-Type-Options")) {
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+  }
   const MHD_Result queued =
       MHD_queue_response(exchange.http, static_cast<unsigned int>(status), response);
   MHD_destroy_response(response);
@@ -351,8 +366,10 @@ void Listener::write_access_line(const Exchange& exchange) {
   const bool is_read = exchange.method == "GET" || exchange.method == "HEAD";
   const bool is_routine = is_read && exchange.answer.status < 400;
   const auto took = std::chrono::duration_cast<milliseconds>(now() - exchange.began);
-  const std::string line = "http: " + exchange.peer + ' ' + exchange.method + ' ' +
-                           std::string(exchange.path().substr(0, kLoggedPathMax)) + ' ' +
+  // What follows a mounted prefix may be a secret.
+  const std::string path = exchange.mount ? exchange.mount->prefix + "..."
+                                          : std::string(exchange.path().substr(0, kLoggedPathMax));
+  const std::string line = "http: " + exchange.peer + ' ' + exchange.method + ' ' + path + ' ' +
                            std::to_string(exchange.answer.status) + ' ' +
                            std::to_string(took.count()) + " ms";
   posthaste_log(engine_, is_routine ? POSTHASTE_LOG_DEBUG : POSTHASTE_LOG_INFO, line.c_str());

@@ -30,6 +30,9 @@ constexpr uint64_t kDay = 86'400'000;
 constexpr uint64_t kKiB = 1024;
 constexpr uint64_t kMiB = 1024 * kKiB;
 
+constexpr size_t kMountsMax = 16;
+constexpr size_t kPrefixSizeMax = 255;
+
 constexpr Row kRows[] = {
     {"listen", "127.0.0.1:0", &Settings::listen},
     {"hosts", "", &Settings::hosts},
@@ -154,8 +157,37 @@ const char* Conf::get(std::string_view key) const {
   return row ? row->default_text : nullptr;
 }
 
+core::Result<> Conf::mount(Mount mount) {
+  const std::string& prefix = mount.prefix;
+  const bool is_path =
+      prefix.size() > 2 && prefix.size() <= kPrefixSizeMax && prefix.starts_with('/') &&
+      prefix.ends_with('/') && std::all_of(prefix.begin(), prefix.end(), [](char character) {
+        return character > ' ' && character < 0x7f && character != '?' && character != '#';
+      });
+  const bool is_ours = prefix.starts_with("/api/") || prefix.starts_with("/assets/");
+  if (!is_path || is_ours) {
+    return {core::ErrorCode::BadValue,
+            config::quote(prefix) + " is not a path between slashes that can be mounted", "prefix"};
+  }
+  const auto same = std::find_if(mounts_.begin(), mounts_.end(),
+                                 [&](const Mount& other) { return other.prefix == prefix; });
+  if (same != mounts_.end()) {
+    *same = std::move(mount);
+    return {};
+  }
+  if (mounts_.size() == kMountsMax) {
+    return {core::ErrorCode::BadValue, "more than 16 prefixes are mounted", "prefix"};
+  }
+  const auto place = std::find_if(mounts_.begin(), mounts_.end(), [&](const Mount& other) {
+    return other.prefix.size() < prefix.size();
+  });
+  mounts_.insert(place, std::move(mount));
+  return {};
+}
+
 core::Result<Settings> Conf::finalize() const {
   Settings settings;
+  settings.mounts = mounts_;
   for (const Row& row : kRows) {
     if (auto stored = store(row, get(row.key), settings); !stored) return stored.error();
   }

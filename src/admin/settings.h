@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "posthaste/admin.h"
 
 namespace posthaste::admin {
 
@@ -17,6 +18,13 @@ namespace posthaste::admin {
 struct Address {
   std::string host;  // numeric, without brackets
   uint16_t port = 0;
+};
+
+// A prefix of paths that the host answers itself.
+struct Mount {
+  std::string prefix;
+  posthaste_admin_handler_fn handler = nullptr;
+  void* user_data = nullptr;
 };
 
 // Units stand in the names; the keys in the comments of posthaste/admin.h.
@@ -41,6 +49,7 @@ struct Settings {
   bool has_gzip = false;
   bool has_access_log = false;
   bool has_page = false;
+  std::vector<Mount> mounts;  // the longest prefix first
 
   bool has_tls() const { return !tls_certificate_file.empty(); }
 };
@@ -53,11 +62,14 @@ class Conf {
   core::Result<> set(std::string_view key, std::optional<std::string_view> value);
   // Null for an unknown key; lives until the key is set again.
   const char* get(std::string_view key) const;
+  // BadValue for a prefix that cannot be one, or that is one too many.
+  core::Result<> mount(Mount mount);
   // BadValue when keys do not fit one another.
   core::Result<Settings> finalize() const;
 
  private:
   std::map<std::string, std::string, std::less<>> texts_;  // what was set
+  std::vector<Mount> mounts_;                              // the longest prefix first
 };
 
 // "HOST:PORT", IPv6 in brackets, `localhost` as 127.0.0.1; nothing when it is neither.

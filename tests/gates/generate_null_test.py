@@ -39,6 +39,7 @@ OPTIONAL = {
     "posthaste_retry_now": {"id"},
     "posthaste_admin_start": {"conf"},
     "posthaste_admin_conf_set": {"value"},
+    "posthaste_admin_conf_mount": {"user_data"},
     "posthaste_engagement_conf_set": {"value"},
     "posthaste_engagement_url": {"target", "name"},
     # Null is the element of an open array; in an object it is an error of the builder.
@@ -79,6 +80,7 @@ VALID = {
     "posthaste_engagement_conf_t*": "conf", "const posthaste_engagement_conf_t*": "conf",
     "posthaste_engagement_t*": "engagement", "const posthaste_engagement_t*": "engagement",
     "posthaste_engagement_t**": "&made_engagement",
+    "posthaste_admin_handler_fn": "answer_request",
     "posthaste_log_fn": "log_line", "posthaste_write_fn": "write_text", "void*": "&code",
     "int32_t": "0", "int64_t": "0", "uint64_t": "0", "size_t": "2", "double": "0.0",
 }
@@ -86,7 +88,7 @@ VALID_TEXTS = {"type": '"delivery"', "id": '"hook"', "batch_id": '"batch"',
                "payload": '"{}"', "record": '"{}"', "lines": '"{}"',
                "json": '"{}"', "key": '"rcpt_to"', "value": '"1"', "path": '"missing.json"',
                "method": '"GET"', "target": '"/health"', "name": '"name"', "body": '"{}"',
-               "address": '"127.0.0.1"', "scheme": '"https"',
+               "address": '"127.0.0.1"', "scheme": '"https"', "prefix": '"/links/"',
                "data": '"text"', "html": '"<p>"', "context": '"{}"', "event_class": '"custom_event"', "line": '"a line"'}
 
 PREAMBLE = """\
@@ -188,12 +190,23 @@ ADMIN_PREAMBLE = """\
 
 static int is_nothing(const char* text) { return text == NULL || text[0] == '\\0'; }
 
+static int32_t answer_request(posthaste_t* ph, const posthaste_request_t* request, int32_t timeout_ms,
+                              posthaste_response_t** out, void* user_data) {
+  (void)ph;
+  (void)request;
+  (void)timeout_ms;
+  (void)user_data;
+  *out = posthaste_response_new(200);
+  return POSTHASTE_OK;
+}
+
 int main(void) {
   posthaste_t* engine = guest_engine(NULL);
   posthaste_error_t* error = posthaste_error_new();
   posthaste_admin_conf_t* admin_conf = posthaste_admin_conf_new();
   posthaste_admin_t* admin = NULL;
   posthaste_admin_t* made_admin = NULL;
+  int32_t code = 0;
   guest_set_time_limit(60);
   CHECK_CODE(POSTHASTE_OK, posthaste_admin_start(engine, NULL, &admin, error));
 

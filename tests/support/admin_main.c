@@ -2,7 +2,8 @@
  * posthaste-admin-host: an engine with the HTTP listener, for tests of both. It prints
  * `key modify KEY`, `key view KEY` and `listening on URL`, pushes the lines it reads (`TYPE JSON`),
  * flushes at a line `flush`, and closes at the end of its input.
- *   posthaste-admin-host [conf:KEY=VALUE | admin:KEY=VALUE | stop=MS]...
+ *   posthaste-admin-host [conf:KEY=VALUE | admin:KEY=VALUE | mount=PREFIX | stop=MS]...
+ * mount: answered with what the request has, but with nothing at `nothing` and an error at `error`.
  * stop: how long stopping the listener may take, 2000 when it is left out.
  */
 #include <posthaste/admin.h>
@@ -57,6 +58,31 @@ static void push_lines(posthaste_t* ph) {
   }
 }
 
+/* Answers what was asked. */
+static int32_t answer_mounted(posthaste_t* ph, const posthaste_request_t* request,
+                              int32_t timeout_ms, posthaste_response_t** out, void* user_data) {
+  static const char prefix[] = "/mounted/";
+  const char* const target = posthaste_request_target(request);
+  const size_t header_count = posthaste_request_header_count(request);
+  char text[512];
+  size_t body_size = 0;
+  size_t i;
+  const char* host = "";
+  if (strcmp(target, "/mounted/nothing") == 0) return POSTHASTE_OK;
+  if (strcmp(target, "/mounted/error") == 0 || user_data != error) return POSTHASTE_E_STATE;
+  posthaste_request_body(request, &body_size);
+  for (i = 0; i < header_count; ++i) {
+    if (strcmp(posthaste_request_header_name(request, i), "Host") == 0)
+      host = posthaste_request_header_value(request, i);
+  }
+  snprintf(text, sizeof text, "%s %.200s %s %s %d %d %d", posthaste_request_method(request),
+           target + sizeof prefix - 1, posthaste_request_peer(request), host, (int)body_size,
+           (int)timeout_ms, ph != NULL);
+  *out = posthaste_response_new(200);
+  posthaste_response_add_header(*out, "X-Asked", text);
+  return posthaste_response_set_body(*out, text, strlen(text));
+}
+
 int main(int argc, char** argv) {
   posthaste_t* ph;
   posthaste_admin_t* admin;
@@ -72,6 +98,8 @@ int main(int argc, char** argv) {
       check(posthaste_conf_set(conf, argv[i] + 5, value, error));
     } else if (strncmp(argv[i], "admin:", 6) == 0) {
       check(posthaste_admin_conf_set(admin_conf, argv[i] + 6, value, error));
+    } else if (strcmp(argv[i], "mount") == 0) {
+      check(posthaste_admin_conf_mount(admin_conf, value, answer_mounted, error, error));
     } else if (strcmp(argv[i], "stop") == 0) {
       stop_ms = (int32_t)strtol(value, NULL, 10);
     } else {

@@ -20,10 +20,11 @@ WAIT_S = 30
 class AdminHost:
     """An engine with its listener. Use as a context; leaving it checks that the host ended well."""
 
-    def __init__(self, conf=None, admin=None, stop_ms=2000):
+    def __init__(self, conf=None, admin=None, stop_ms=2000, mount=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="posthaste-admin-"))
         arguments = [f"conf:{key}={value}" for key, value in (conf or {}).items()]
         arguments += [f"admin:{key}={value}" for key, value in (admin or {}).items()]
+        arguments += [f"mount={mount}"] if mount else []
         arguments.append(f"stop={stop_ms}")
         self.log = self.folder / "log"
         with open(self.log, "wb") as output:

@@ -75,6 +75,40 @@ def has_ended(connection):
         return True
 
 
+class Mounts(unittest.TestCase):
+    def test_what_is_mounted_gets_requests_as_they_came_from_everybody(self):
+        with AdminHost(mount="/mounted/", admin={"handler.timeout": "3s"}) as host:
+            foreign = {"Host": "links.example", "Origin": "null", "Authorization": "wrong"}
+            status, headers, body = host.ask("GET", "/mounted/a/b?c=d", headers=foreign)
+            self.assertEqual((status, body), (200, b"GET a/b?c=d 127.0.0.1 links.example 0 3000 1"))
+            self.assertEqual(headers["X-Asked"], body.decode())
+            self.assertNotIn("Access-Control-Allow-Origin", headers)
+            status, headers, body = host.ask("HEAD", "/mounted/a", headers=foreign)
+            self.assertEqual((status, headers["X-Asked"], body),
+                             (200, "HEAD a 127.0.0.1 links.example 0 3000 1", b""))
+            for method, size in (("POST", 5), ("PUT", 5), ("OPTIONS", 0)):
+                body = host.ask(method, "/mounted/x", "x" * size, foreign)[2]
+                self.assertEqual(body.decode(), f"{method} x 127.0.0.1 links.example {size} 3000 1")
+            self.assertEqual(host.ask("POST", "/mounted/x", "x" * ((1 << 20) + 1))[0], 413)
+            for path in ("nothing", "error"):
+                self.assertEqual(host.ask("GET", "/mounted/" + path)[0], 500)
+
+    def test_what_is_not_mounted_is_judged_as_before(self):
+        with AdminHost(mount="/mounted/") as host:
+            for path in ("/mounted", "/mountedx/", "/api/v1/webhooks", "/", "/./mounted/x"):
+                self.assertEqual(host.ask("GET", path, headers={"Host": "links.example"})[0], 403, path)
+            self.assertEqual(host.ask("GET", "/mounted")[0], 404)
+            self.assertEqual(host.ask("GET", "/api/v1/webhooks")[0], 200)
+
+    def test_the_log_has_the_prefix_of_a_mounted_path_alone(self):
+        with AdminHost(mount="/mounted/", conf={"log.level": "debug"}) as host:
+            for path in ("secret-1?x=secret-2", "error"):
+                host.ask("GET", "/mounted/" + path)
+            wait_until(lambda: "GET /mounted/... 500" in host.output(), "the line of the second request")
+            self.assertIn("GET /mounted/... 200", host.output())
+            self.assertNotIn("secret-", host.output())
+
+
 class Refusals(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

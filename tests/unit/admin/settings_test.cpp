@@ -48,6 +48,33 @@ TEST_CASE("Bad values of a listener name the key and what is allowed", "[admin][
   CHECK(conf.finalize().error().key == "tls.certificate");
 }
 
+TEST_CASE("What is mounted has a prefix between slashes that is not the listener's own",
+          "[admin][mounts]") {
+  const posthaste_admin_handler_fn handler = [](posthaste_t*, const posthaste_request_t*, int32_t,
+                                                posthaste_response_t**,
+                                                void*) -> int32_t { return 0; };
+  Conf conf;
+  for (const char* bad : {"", "/", "//", "t/", "/t", "/api/", "/api/v1/", "/assets/x/", "/a b/",
+                          "/a?b/", "/a#b/", "/\xc3\xa9/", "/a\n/"}) {
+    CAPTURE(bad);
+    const auto refused = conf.mount({bad, handler, nullptr});
+    CHECK(refused.code() == ErrorCode::BadValue);
+    CHECK(refused.error().key == "prefix");
+  }
+  CHECK_FALSE(conf.mount({"/" + std::string(254, 'x') + "/", handler, nullptr}));
+  for (int i = 0; i < 16; ++i) {
+    REQUIRE(conf.mount({"/" + std::string(static_cast<size_t>(i + 1), 'x') + "/", handler, &conf}));
+  }
+  CHECK_FALSE(conf.mount({"/seventeen/", handler, nullptr}));
+  REQUIRE(conf.mount({"/x/", handler, nullptr}));
+  const auto settings = conf.finalize();
+  REQUIRE(settings->mounts.size() == 16);
+  CHECK(settings->mounts.front().prefix == "/xxxxxxxxxxxxxxxx/");
+  CHECK(settings->mounts.front().user_data == &conf);
+  CHECK(settings->mounts.back().prefix == "/x/");
+  CHECK(settings->mounts.back().user_data == nullptr);
+}
+
 TEST_CASE("Only names of the server itself are taken for its host", "[admin][hosts]") {
   const HostRules rules({"Mail.Example.com", "other.example:8443"}, {"https://console.example"});
   for (const char* own : {"127.0.0.1:80", "127.0.0.1", "localhost:1", "LOCALHOST", "[::1]:2",
