@@ -18,6 +18,7 @@
 #include "cli/key_file.h"
 #include "cli/serve_settings.h"
 #include "cli/service_notice.h"
+#include "cli/tracking_links.h"
 #include "posthaste/admin.h"
 
 namespace posthaste::cli {
@@ -76,6 +77,7 @@ class Serve {
   Result<> load_keys(const std::string& path);
   Result<> load_webhooks(const std::string& path);
   Result<> reload_settings(const ServeSettings& fresh);
+  Result<> reload_links(const ServeSettings& fresh);
   Failure failed(Exit status) const { return {status, error_.message()}; }
 
   const ServeOptions options_;
@@ -83,6 +85,7 @@ class Serve {
   ErrorText error_;
   StopSignal stop_;
   Engine engine_;
+  TrackingLinks links_;
   Admin admin_;
   std::vector<std::unique_ptr<SocketIngest>> sockets_;
   std::unique_ptr<StdinIngest> stdin_;
@@ -95,7 +98,8 @@ Failure Serve::start() {
   settings_ = std::move(*settings);
   if (!stop_.is_open()) return {Exit::Failed, "cannot make a pipe"};
   if (settings_.spool_dir.empty()) warn(kMemoryWarning);
-  // A key file with an error is told before anything is begun.
+  // What is wrong with keys is told before anything is begun.
+  if (auto done = links_.set(settings_.links); !done) return {Exit::Usage, done.error().message};
   if (!settings_.api_key_file.empty()) {
     if (auto keys = read_key_file(settings_.api_key_file); !keys) {
       return {Exit::Usage, keys.error().message};
@@ -139,6 +143,7 @@ Result<> Serve::load_webhooks(const std::string& path) {
 
 Failure Serve::start_listener() {
   const AdminConf conf(posthaste_admin_conf_new());
+  if (auto done = links_.mount(conf.get()); !done) return {Exit::Usage, done.error().message};
   SettingsList all = settings_.admin;
   all.push_back({"listen", settings_.listen});
   for (const Setting& setting : all) {
@@ -263,6 +268,18 @@ Result<> Serve::reload_settings(const ServeSettings& fresh) {
   return {};
 }
 
+// A new set forgets which first opens were told, so one that is the same stays.
+Result<> Serve::reload_links(const ServeSettings& fresh) {
+  if (fresh.links == settings_.links) return {};
+  const auto prefixes = links_.prefixes();
+  if (auto done = links_.set(fresh.links); !done) return done;
+  settings_.links = fresh.links;
+  if (links_.prefixes() != prefixes) {
+    warn("reload: the paths of tracking links change at the next start only");
+  }
+  return {};
+}
+
 void Serve::reload() {
   auto fresh = read_serve_settings(options_);
   if (!fresh) {
@@ -274,6 +291,9 @@ void Serve::reload() {
     return;
   }
   settings_.engine = fresh->engine;
+  if (auto done = reload_links(*fresh); !done) {
+    warn("reload: tracking links stay: " + done.error().message);
+  }
   if (!fresh->webhooks_file.empty()) {
     if (auto done = load_webhooks(fresh->webhooks_file); !done) {
       warn("reload: webhooks stay: " + done.error().message);

@@ -19,6 +19,8 @@ struct ServeOptions {
   std::string api_key_file;
   std::string spool_dir;
   std::string webhooks_file;
+  std::string link_url;  // empty: the file's
+  std::string link_key_file;
   std::vector<std::string> ingest;
   SettingsList settings;
   bool is_memory = false;

@@ -3,6 +3,7 @@
 #include "cli/ingest.h"
 #include "cli/listen_address.h"
 #include "cli/serve.h"
+#include "cli/tracking_links.h"
 
 namespace posthaste::cli {
 namespace {
@@ -22,9 +23,15 @@ std::string details() {
              "the spool. SIGHUP reads configuration, webhooks and keys again: live keys change at "
              "once, keys that left the key file are revoked.\n"
              "\n"
+             "With a URL and keys for tracking links it answers what comes for them under /t/ and "
+             "pushes their open, click and unsubscribe events; everybody may ask there. Who makes "
+             "the links needs the same URL and keys: see docs/engagement.md. Let a proxy in front "
+             "pass on that path and no other.\n"
+             "\n"
              "The configuration file has lines of `key = value`, # before remarks: the keys of "
-             "posthaste config; those of the listener, such as admin.tls.certificate; and listen, "
-             "api-key-file, webhooks, ingest, memory, like the flags. The key file has a line for "
+             "posthaste config; those of the listener, such as admin.tls.certificate; those of "
+             "tracking links, such as engagement.proxies; and listen, api-key-file, webhooks, "
+             "ingest, memory, engagement-key-file, like the flags. The key file has a line for "
              "each key: KEY [view|modify] [SUBACCOUNT].\n"
              "\n") +
          kIngestHelp;
@@ -69,6 +76,17 @@ void define_serve(CLI::App& app, Chosen& chosen) {
       ->add_option("--webhooks", options->webhooks_file,
                    "A webhooks.json of Momentum, whose webhooks are added, changed and removed to "
                    "fit it.")
+      ->type_name("FILE");
+  command
+      ->add_option_function<std::string>(
+          "--engagement-url", parsed_into(options->link_url, "--engagement-url", parse_link_url),
+          "What tracking links begin with, as those see it who follow them; /t/ and the "
+          "signed part follow. Answers requests for them.")
+      ->type_name("URL");
+  command
+      ->add_option("--engagement-key-file", options->link_key_file,
+                   "A file with the keys of tracking links, one a line: the first signs, all are "
+                   "taken. Read again at SIGHUP.")
       ->type_name("FILE");
   command
       ->add_flag("--memory", options->is_memory,

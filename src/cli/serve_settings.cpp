@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "cli/tracking_links.h"
 #include "config/value_text.h"
 
 namespace posthaste::cli {
@@ -10,7 +11,16 @@ namespace {
 using core::ErrorCode;
 
 constexpr std::string_view kAdminPrefix = "admin.";
+constexpr std::string_view kLinksPrefix = "engagement.";
 constexpr char kSpoolDefault[] = "posthaste-data";
+
+// The last file counts, as with every other key.
+core::Result<> take_link_keys(const std::string& path, ServeSettings& out) {
+  auto keys = read_link_keys(path);
+  if (!keys) return keys.error();
+  out.links.push_back({"keys", std::move(*keys)});
+  return {};
+}
 
 // Takes one line of the file or one --set.
 core::Result<> take(const Setting& setting, ServeSettings& out, bool& is_memory) {
@@ -31,6 +41,10 @@ core::Result<> take(const Setting& setting, ServeSettings& out, bool& is_memory)
     is_memory = *flag;
   } else if (key == "spool.dir") {
     out.spool_dir = setting.value;
+  } else if (key == "engagement-key-file") {
+    return take_link_keys(setting.value, out);
+  } else if (key.starts_with(kLinksPrefix)) {
+    out.links.push_back({key.substr(kLinksPrefix.size()), setting.value});
   } else if (key.starts_with(kAdminPrefix)) {
     out.admin.push_back({key.substr(kAdminPrefix.size()), setting.value});
   } else {
@@ -63,6 +77,10 @@ core::Result<ServeSettings> read_serve_settings(const ServeOptions& options) {
   }
   for (const Setting& setting : options.settings) {
     if (auto done = take(setting, out, is_memory); !done) return done.error();
+  }
+  if (!options.link_url.empty()) out.links.push_back({"url", options.link_url});
+  if (!options.link_key_file.empty()) {
+    if (auto done = take_link_keys(options.link_key_file, out); !done) return done.error();
   }
   if (!options.listen.empty()) out.listen = options.listen;
   if (out.listen.empty()) out.listen = kServeListenDefault;

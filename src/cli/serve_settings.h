@@ -18,6 +18,7 @@ struct ServeSettings {
   std::vector<std::string> ingest;
   SettingsList engine;  // keys of the property table, in the order of their sources
   SettingsList admin;   // keys of the listener, without their `admin.`
+  SettingsList links;   // keys of tracking links, without their `engagement.`
 };
 
 // BadFile or BadValue, with an error that names the culprit.

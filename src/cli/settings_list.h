@@ -14,6 +14,8 @@ namespace posthaste::cli {
 struct Setting {
   std::string key;
   std::string value;
+
+  bool operator==(const Setting&) const = default;
 };
 using SettingsList = std::vector<Setting>;
 

@@ -46,6 +46,7 @@ ROWS = {
     "--api-key": [("wrong-key-wrong-key-wrong", DENIED, "401"), ("a\nb", USAGE, "API key")],
     "--api-key-file": [*MISSING, ("FOLDER/empty", USAGE, "FOLDER/empty")],
     "serve --api-key-file": [*MISSING, ("FOLDER/text", USAGE, "line 1")],
+    "serve --engagement-key-file": [*MISSING, ("FOLDER/empty", USAGE, "FOLDER/empty"), ("FOLDER/text", USAGE, "line 1")],
     "serve --config": [*MISSING, ("FOLDER/text", USAGE, "line 1"), ("FOLDER/unknown", USAGE, "no.such.key")],
     "serve --webhooks": [*MISSING, ("FOLDER/text", USAGE, "FOLDER/text")],
     "serve --spool-dir": [("/proc/none/spool", FAILED, "/proc/none"), ("FOLDER/text", FAILED, "FOLDER/text"), ("RUNNING", BUSY, "in use by process")],

@@ -4,6 +4,7 @@
 
 #include "cli/key_file.h"
 #include "cli/listen_address.h"
+#include "cli/tracking_links.h"
 #include "posthaste/posthaste.h"
 #include "support/temporary_directory.h"
 
@@ -28,6 +29,48 @@ TEST_CASE("Flags of serve go before its file and keys find their part", "[cli][s
   CHECK(settings->engine.back().value == "2s");
   REQUIRE(settings->admin.size() == 2);
   CHECK(settings->admin.front().key == "gzip");
+}
+
+TEST_CASE("Keys of tracking links come from file, flags and a file of their own",
+          "[cli][serve_settings]") {
+  const testing::TemporaryDirectory folder;
+  ServeOptions options;
+  options.config_file = folder.write("conf", "engagement.url = https://a.test\n");
+  options.settings = {{"engagement.proxies", "::1"}};
+  options.link_url = "https://b.test";
+  options.link_key_file =
+      folder.write("keys", "# first\n  the-first-key-of-two \r\n\nthe-second-key-of-two\n");
+  const auto settings = read_serve_settings(options);
+  REQUIRE(settings);
+  CHECK(settings->links == SettingsList{{"url", "https://a.test"},
+                                        {"proxies", "::1"},
+                                        {"url", "https://b.test"},
+                                        {"keys", "the-first-key-of-two,the-second-key-of-two"}});
+  options.link_key_file = folder.write("keys", "# none\n");
+  CHECK(read_serve_settings(options).code() == core::ErrorCode::BadFile);
+  options.link_key_file = folder.write("keys", "the-first-key-of-two\nshort-secret\n");
+  const std::string refused = read_serve_settings(options).error().message;
+  CHECK(refused.starts_with(options.link_key_file + " line 2: "));
+  CHECK(refused.find("secret") == std::string::npos);
+  options.link_key_file += ".not-there";
+  CHECK(read_serve_settings(options).code() == core::ErrorCode::BadFile);
+}
+
+TEST_CASE("Paths of tracking links are those of their URL, with and without its own path",
+          "[cli][tracking_links]") {
+  TrackingLinks links;
+  const std::string key = "a-key-of-this-test-only";
+  CHECK(links.prefixes().empty());
+  REQUIRE(links.set({{"url", "https://a.test"}, {"keys", key}}));
+  CHECK(links.prefixes() == std::vector<std::string>{"/t/"});
+  REQUIRE(links.set({{"url", "https://a.test:8443/mail/x//"}, {"keys", key}}));
+  CHECK(links.prefixes() == std::vector<std::string>{"/t/", "/mail/x/t/"});
+  const auto refused = links.set({{"url", "https://a.test"}, {"keys", "short"}});
+  CHECK(refused.error().message.starts_with("engagement.keys: "));
+  CHECK(links.set({{"url", "https://a.test"}}).error().message ==
+        "engagement.keys is needed for tracking links");
+  CHECK(links.set({{"no.such", "1"}}).code() == core::ErrorCode::UnknownKey);
+  CHECK(links.prefixes().size() == 2);
 }
 
 TEST_CASE("Memory mode of serve must be asked for and excludes a spool", "[cli][serve_settings]") {
