@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # The main job on real input: starts a receiver and the example mail server, creates a webhook by the REST API, sends
 # mail with curl, reads and clicks it, and shows the batch that arrives. Exit status 0 only if injection, delivery, open
-# and click came with the message's one message_id. `--suppress TYPE` keeps one type back, to see the demo fail;
+# and click came with the message's one message_id. `--suppress TYPE` leaves one type out of the webhook, to see the demo fail;
 # `--keep` leaves everything running at the end, so that the web page can be looked at.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 
 usage='usage: scripts/demo.sh [--keep | --suppress injection|delivery|open|click]'
-suppress=()
+types=(injection delivery open click)
 keep=false
 case "$#:${1-}" in
   0:) ;;
   1:--keep) keep=true ;;
   2:--suppress)
     case "$2" in
-      injection | delivery | open | click) suppress=(--suppress "$2") ;;
+      injection | delivery | open | click) types=("${types[@]/$2/}") ;;
       *) die "$usage" ;;
     esac
     ;;
@@ -62,11 +62,12 @@ send() {
   tr -d '\r' <"$work/curl.log" | sed -n 's/^< 250 2\.0\.0 accepted as //p'
 }
 
-# visit <path pattern> <file>: fetches the first URL of ours in a delivered message and prints what was answered.
+# visit <attribute> <file>: fetches the last URL of ours in such an attribute of a delivered message and prints what was
+# answered.
 visit() {
   local url
-  url=$(grep -o "http://$http/$1" "$2" | head -n 1) || die "no tracking URL in the delivered message"
-  fetch --output "$work/answer" --write-out "   curl $url\n     -> %{http_code} %{content_type}%{redirect_url}\n" "$url"
+  url=$(grep -o "$1=\"http://$http/t/[^\"]*" "$2" | tail -n 1 | cut -d '"' -f 2) || die "no tracking URL in the delivered message"
+  fetch --output "$work/answer" --write-out "   curl ${url:0:80}...\n     -> %{http_code} %{content_type}%{redirect_url}\n" "$url"
 }
 
 token=demo-token-$RANDOM$RANDOM
@@ -81,7 +82,7 @@ echo "   It listens on http://$receiver"
 
 echo "2. mini_mta is a mail server with Posthaste inside: library, REST API and web page in one process."
 "$(find "$build" -type f -name mini_mta -perm -u+x | head -n 1)" --maildir "$work/mail" --users alice,bob \
-  --domain example.test --api-port 0 --activation-delay 1s --batch-age 2s "${suppress[@]}" >"$work/mini_mta.log" &
+  --domain example.test --api-port 0 --activation-delay 1s --batch-age 2s >"$work/mini_mta.log" &
 mta=$!
 pids+=("$mta")
 smtp=$(wait_for "$work/mini_mta.log" smtp)
@@ -92,7 +93,7 @@ echo "   It takes mail on smtp://$smtp, serves pixel and links on http://$http a
 
 echo "3. A webhook is created; before that the receiver is tested with a POST, which it must answer by 200:"
 body='{"name":"Example webhook","target":"http://'$receiver'/webhook","auth_token":"'$token'",'
-body+='"events":["injection","delivery","open","click"]}'
+body+='"events":['$(printf '%s\n' "${types[@]}" | sed '/./!d; s/.*/"&"/' | paste -s -d ,)']}'
 fetch --output "$work/created" --write-out '%{http_code}' --request POST --header 'Content-Type: application/json' \
   --header "Authorization: $key" --data "$body" "$api/api/v1/webhooks/" >"$work/status"
 echo "   curl -X POST $api/api/v1/webhooks/ -H 'Authorization: $key' \\"
@@ -115,7 +116,9 @@ Subject: Summer deals are here!
 MIME-Version: 1.0
 Content-Type: text/html; charset=utf-8
 
-<html><body><p>Hello Alice, see <a href="https://shop.test/deals?season=summer&amp;id=7">our deals</a>.</p></body></html>
+<html><body>
+<p>Hello Alice, see <a href="https://shop.test/deals?season=summer&amp;id=7">our deals</a>.</p>
+</body></html>
 MAIL
 cat >"$work/multipart.eml" <<'MAIL'
 From: Shop <news@shop.test>
@@ -144,8 +147,8 @@ echo "   curl smtp://$smtp --mail-rcpt bob@example.test   -> accepted, message_i
 echo "5. Alice's mail program loads the pixel of her copy, then she follows its link:"
 copies=("$work"/mail/alice/new/*)
 [ -f "${copies[0]}" ] || die "the message is not in alice's Maildir"
-visit 'o/[0-9a-f]*\.gif' "${copies[0]}"
-visit 'c/[0-9a-f]*/[0-9]*' "${copies[0]}"
+visit src "${copies[0]}"
+visit href "${copies[0]}"
 
 echo "6. Two seconds after its first event the batch is POSTed."
 for ((i = 0; i < 200; i++)); do

@@ -9,5 +9,5 @@ foreach(name quickstart mini_mta mini_mta_hostile demo)
   set_tests_properties("integration: ${name}" PROPERTIES
     LABELS integration
     TIMEOUT 120
-    ENVIRONMENT "PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/support;POSTHASTE_RECEIVER=$<TARGET_FILE:posthaste-receiver>;POSTHASTE_MINI_MTA=$<TARGET_FILE:mini_mta>;POSTHASTE_QUICKSTART=$<TARGET_FILE:quickstart>;POSTHASTE_BUILD=${CMAKE_BINARY_DIR}")
+    ENVIRONMENT "PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/support:${CMAKE_CURRENT_LIST_DIR}/mail;POSTHASTE_RECEIVER=$<TARGET_FILE:posthaste-receiver>;POSTHASTE_MINI_MTA=$<TARGET_FILE:mini_mta>;POSTHASTE_QUICKSTART=$<TARGET_FILE:quickstart>;POSTHASTE_BUILD=${CMAKE_BINARY_DIR}")
 endforeach()

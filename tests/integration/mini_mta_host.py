@@ -154,6 +154,10 @@ class HostTest(unittest.TestCase):
         self.receiver = Receiver(self.folder)
         self.addCleanup(self.receiver.end)
         self.maildir = self.folder / "mail"
+        self.start_host()
+        self.addCleanup(self.end_host)
+
+    def start_host(self):
         wrapper = os.environ.get("POSTHASTE_WRAPPER", "").split()
         self.host = Program(
             wrapper + [os.environ["POSTHASTE_MINI_MTA"], "--maildir", str(self.maildir), "--users",
@@ -161,7 +165,6 @@ class HostTest(unittest.TestCase):
                        self.receiver.url + "/hook", "--token", "secret-token", "--batch-age",
                        "100ms", "--retry-delay", "100", "--verbose"] + self.more_options(),
             self.folder / "mini_mta.log")
-        self.addCleanup(self.end_host)
         self.smtp_port = int(self.host.line_with("smtp 127.0.0.1:"))
         self.http_port = int(self.host.line_with("http 127.0.0.1:"))
 
@@ -182,14 +185,14 @@ class HostTest(unittest.TestCase):
         ordered = sorted(files, key=lambda path: int(path.name.split("Q")[1].split(".")[0]))
         return [email.message_from_bytes(path.read_bytes()) for path in ordered]
 
-    def fetch(self, path, method="GET", headers=None):
+    def fetch(self, path, method="GET", headers=None, body=None):
         """One HTTP request to the tracking server. Returns status, headers, body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=WAIT_S)
-        connection.request(method, path, headers=headers or {})
+        connection.request(method, path, body, headers or {})
         response = connection.getresponse()
-        body = response.read()
+        answer = response.read()
         connection.close()
-        return response.status, response.headers, body
+        return response.status, response.headers, answer
 
     def raw_http(self, data):
         """Sends bytes to the tracking server and returns all it answers."""

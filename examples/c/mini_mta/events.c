@@ -150,31 +150,17 @@ void events_policy_rejection(struct events* events, const struct message* messag
   free(lower);
 }
 
-static void set_visit(struct events* events, const struct tracked* tracked,
-                      const struct visitor* visitor) {
-  const struct recipient* recipient = &tracked->message->recipients[tracked->recipient];
-  set_message(events, tracked->message);
-  set_content(events, tracked->message);
+posthaste_text_t* events_context(struct events* events, const struct message* message,
+                                 const struct recipient* recipient) {
+  posthaste_text_t* context = NULL;
+  posthaste_event_reset(events->event, "click");
+  set_message(events, message);
+  set_content(events, message);
   set_recipient(events, recipient);
+  posthaste_event_set_bool(events->event, "initial_pixel", 1);
   set_text(events, "routing_domain", recipient->domain);
+  set_text(events, "recv_method", message->recv_method);
   set_text(events, "delv_method", "maildir");
-  set_text(events, "ip_address", visitor->ip_address);
-  set_text(events, "user_agent", visitor->user_agent);
-  set_text(events, "accept_language", visitor->accept_language);
-}
-
-void events_open(struct events* events, const struct tracked* tracked,
-                 const struct visitor* visitor) {
-  if (!begin(events, "open")) return;
-  set_visit(events, tracked, visitor);
-  push(events);
-}
-
-void events_click(struct events* events, const struct tracked* tracked, const struct link* link,
-                  const struct visitor* visitor) {
-  if (!begin(events, "click")) return;
-  set_visit(events, tracked, visitor);
-  set_text(events, "target_link_url", link->url);
-  set_text(events, "target_link_name", link->name);
-  push(events);
+  posthaste_event_json(events->event, &context, NULL);
+  return context;
 }

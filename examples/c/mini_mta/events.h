@@ -9,7 +9,6 @@
 #include <posthaste/posthaste.h>
 
 #include "message.h"
-#include "tracking.h"
 
 struct events {
   posthaste_t* engine;
@@ -28,13 +27,6 @@ struct failure {
   const char* raw_reason; /* exactly as it happened */
 };
 
-/* What an HTTP client said about itself; texts may be empty. */
-struct visitor {
-  const char* ip_address;
-  const char* user_agent;
-  const char* accept_language;
-};
-
 /* The message was taken: one event for each recipient. */
 void events_injection(struct events* events, const struct message* message);
 /* num_retries: failed attempts before. */
@@ -49,9 +41,10 @@ void events_delay(struct events* events, const struct message* message,
 /* A recipient was refused during the SMTP dialogue; it is not among the message's recipients. */
 void events_policy_rejection(struct events* events, const struct message* message,
                              struct span rcpt_to, const struct failure* failure);
-void events_open(struct events* events, const struct tracked* tracked,
-                 const struct visitor* visitor);
-void events_click(struct events* events, const struct tracked* tracked, const struct link* link,
-                  const struct visitor* visitor);
+/* Returns, as JSON, what opens, clicks and unsubscriptions of one recipient's copy shall tell about
+ * the message; null when memory is short. They are pushed by libposthaste_engagement when a link of
+ * the copy is followed (tracking.h). The caller frees it. */
+posthaste_text_t* events_context(struct events* events, const struct message* message,
+                                 const struct recipient* recipient);
 
 #endif

@@ -1,21 +1,19 @@
 /*
- * The tracking pixels and redirects over HTTP (RFC 9112), as functions without sockets: one request
- * in, one response out, then the connection closes. One thread. GET /o/TOKEN.gif    the pixel: an
- * open event GET /c/TOKEN/INDEX  a redirect to the link: a click event HEAD answers likewise but
- * tells no event: it is what link checkers send, not people.
+ * The server for tracking links (RFC 9112), as functions without sockets: one request in, one
+ * response out, then the connection closes. One thread. What a request means is for
+ * posthaste_engagement_handle to say; this only reads and writes HTTP.
  */
 #ifndef MINI_MTA_HTTP_H
 #define MINI_MTA_HTTP_H
 
 #include "buffer.h"
-#include "events.h"
 #include "tracking.h"
 
-enum { HTTP_HEAD_SIZE_MAX = 8192 };
+enum { HTTP_HEAD_SIZE_MAX = 8192, HTTP_BODY_SIZE_MAX = 4096 };
 
 struct http_server {
   struct tracking* tracking;
-  struct events* events;
+  posthaste_t* engine;
 };
 
 /* Answers the request at the start of the input. Returns 0 while it is not complete, else 1. */

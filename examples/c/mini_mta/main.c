@@ -148,14 +148,16 @@ static int on_signal(int number, void* user_data) {
 /* Serves until a signal comes. Returns 0 when it could not begin. */
 static int serve(struct program* program, struct queue* queue, struct tracking* tracking) {
   const struct options* options = &program->options;
-  struct http_server http = {tracking, queue->events};
+  struct http_server http = {tracking, program->engine};
   unsigned short smtp_port = 0;
   unsigned short http_port = 0;
   int smtp_fd = server_listen(options->smtp_port, &smtp_port);
   int http_fd = server_listen(options->http_port, &http_port);
   int is_ready = smtp_fd >= 0 && http_fd >= 0;
+  if (is_ready && !tracking_start(tracking, http_port, options->tracking_key, options->suppressed,
+                                  program->error))
+    is_ready = complain(program, "no tracking links");
   if (is_ready) {
-    snprintf(tracking->base_url, sizeof tracking->base_url, "http://127.0.0.1:%d", http_port);
     printf("smtp 127.0.0.1:%d\nhttp 127.0.0.1:%d\n", smtp_port, http_port);
     fflush(stdout);
     struct server server = {queue,      &http,          smtp_fd,
@@ -170,20 +172,19 @@ static int serve(struct program* program, struct queue* queue, struct tracking* 
 
 static int run(struct program* program) {
   const struct options* options = &program->options;
-  struct tracking* tracking = allocate(sizeof *tracking);
+  struct tracking tracking = {0};
   struct events events = {program->engine, posthaste_event_new("injection"), options->domain,
                           options->suppressed};
   struct queue queue = {0};
   queue.events = &events;
-  queue.tracking = tracking;
+  queue.tracking = &tracking;
   queue.domain = options->domain;
   queue.maildir = options->maildir;
   queue.retry_ms = options->retry_ms;
-  int is_done = queue_add_users(&queue, options->users) == 0 && serve(program, &queue, tracking);
+  int is_done = queue_add_users(&queue, options->users) == 0 && serve(program, &queue, &tracking);
   size_t waiting = queue_free(&queue);
   if (waiting > 0) fprintf(stderr, "mini_mta: %lu recipients lost\n", (unsigned long)waiting);
-  tracking_free(tracking);
-  free(tracking);
+  tracking_free(&tracking);
   posthaste_event_free(events.event);
   return is_done;
 }

@@ -1,6 +1,6 @@
 /*
  * One accepted message and its recipients: the facts that its events tell. Counted references,
- * because the queue, the tracking table and an SMTP session may each hold on to it. One thread.
+ * because the queue and an SMTP session may each hold on to it. One thread.
  */
 #ifndef MINI_MTA_MESSAGE_H
 #define MINI_MTA_MESSAGE_H

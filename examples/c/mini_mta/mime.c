@@ -7,17 +7,16 @@
 
 #include "codec.h"
 #include "headers.h"
-#include "html.h"
 
 /* Multiparts nested deeper than this stay as they are; mail that people write has three or four
  * levels. */
 enum { kDepthMax = 16, kLineSizeMax = 998 };
 
 struct walk {
-  struct tracked* tracked;
-  const char* base_url;
+  const struct tracking* tracking;
+  const char* context;
   struct buffer* out;
-  int has_pixel;
+  int has_pixels;
 };
 
 static void track_entity(struct walk* walk, struct span entity, int depth);
@@ -55,7 +54,7 @@ static void emit_headers_as(struct span headers, const char* encoding, struct bu
 }
 
 /* Writes an HTML part, tracked; returns 0, with nothing written, when its encoding is not
- * understood. */
+ * understood or it cannot be tracked. */
 static int emit_html(struct walk* walk, struct span headers, struct span body,
                      struct span encoding) {
   struct buffer decoded = {0};
@@ -65,13 +64,13 @@ static int emit_html(struct walk* walk, struct span headers, struct span body,
   int is_plain = encoding.size == 0 || span_equals(encoding, "7bit") ||
                  span_equals(encoding, "8bit") || span_equals(encoding, "binary");
   if (is_quoted) quoted_printable_decode(body, 0, &decoded);
-  if ((!is_base64 && !is_quoted && !is_plain) || (is_base64 && base64_decode(body, &decoded) < 0)) {
+  int is_known = is_plain || is_quoted || (is_base64 && base64_decode(body, &decoded) >= 0);
+  if (!is_known || !tracking_rewrite(walk->tracking, is_plain ? body : buffer_span(&decoded),
+                                     walk->context, !walk->has_pixels, &tracked)) {
     buffer_free(&decoded);
     return 0;
   }
-  html_track(is_plain ? body : buffer_span(&decoded), walk->tracked, walk->base_url,
-             !walk->has_pixel, &tracked);
-  walk->has_pixel = 1;
+  walk->has_pixels = 1;
   /* A tracking URL may make a plain line too long for SMTP. */
   int is_too_long = is_plain && has_long_line(buffer_span(&tracked));
   if (is_too_long) {
@@ -189,8 +188,8 @@ static void track_entity(struct walk* walk, struct span entity, int depth) {
   buffer_free(&content_type);
 }
 
-void mime_track(struct span message, struct tracked* tracked, const char* base_url,
+void mime_track(struct span message, const struct tracking* tracking, const char* context,
                 struct buffer* out) {
-  struct walk walk = {tracked, base_url, out, 0};
+  struct walk walk = {tracking, context, out, 0};
   track_entity(&walk, message, 0);
 }

@@ -9,8 +9,9 @@
 #include "buffer.h"
 #include "tracking.h"
 
-/* Writes the message with tracked links and one pixel, in its first HTML part. */
-void mime_track(struct span message, struct tracked* tracked, const char* base_url,
+/* Writes the message with tracked links, and the pixels in its first HTML part. context: as for
+ * tracking_rewrite. */
+void mime_track(struct span message, const struct tracking* tracking, const char* context,
                 struct buffer* out);
 
 #endif

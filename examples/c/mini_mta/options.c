@@ -21,7 +21,10 @@ static const char kUsage[] =
     "  --webhook-file FILE   webhooks as a JSON array; SIGHUP reads it again\n"
     "  --batch-age TIME      send a batch this long after its first event (30s)\n"
     "  --retry-delay MS      wait before the second attempt to deliver (10000)\n"
-    "  --suppress TYPE       never push events of this type\n"
+    "  --suppress TYPE       never push events of this type, nor track mail for them\n"
+    "  --tracking-key TEXT   signs tracking links, 20 characters or more; without it they end "
+    "with\n"
+    "                        the server\n"
     "  --verbose             print what became of each batch\n"
     "Prints `smtp 127.0.0.1:PORT` and `http 127.0.0.1:PORT` when it is ready, before them, with\n"
     "--api-port, `api-key KEY` and `api http://127.0.0.1:PORT`. SIGTERM ends it.\n";
@@ -48,7 +51,8 @@ static int set_text(struct options* out, const char* name, const char* value) {
                {"--webhook-file", &out->webhook_file},
                {"--activation-delay", &out->activation_delay},
                {"--batch-age", &out->batch_age},
-               {"--suppress", &out->suppressed}};
+               {"--suppress", &out->suppressed},
+               {"--tracking-key", &out->tracking_key}};
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
     if (strcmp(table[i].name, name) != 0) continue;
     *table[i].place = value;

@@ -21,6 +21,7 @@ struct options {
   const char* batch_age;
   const char* activation_delay;
   const char* suppressed;
+  const char* tracking_key; /* null: a random one */
   int64_t retry_ms;
   int is_verbose;
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "headers.h"
 #include "maildir.h"
 #include "mime.h"
 
@@ -78,10 +79,27 @@ static const char* find_user(const struct queue* queue, const struct recipient* 
   return NULL;
 }
 
+/* Writes the message with links and pixels that tell its events, and with the fields by which its
+ * reader unsubscribes, unless it has its own. */
+static void emit_tracked(const struct queue* queue, const struct message* message,
+                         const struct recipient* recipient, struct buffer* out) {
+  struct span data = buffer_span(&message->data);
+  struct span headers;
+  struct span body;
+  struct buffer unsubscribe = {0};
+  posthaste_text_t* context = events_context(queue->events, message, recipient);
+  headers_split(data, &headers, &body);
+  headers_find(headers, "list-unsubscribe", &unsubscribe);
+  if (unsubscribe.size == 0)
+    tracking_list_unsubscribe(queue->tracking, posthaste_text_data(context), out);
+  mime_track(data, queue->tracking, posthaste_text_data(context), out);
+  posthaste_text_free(context);
+  buffer_free(&unsubscribe);
+}
+
 /* Writes the trace fields (RFC 5321 section 4.4) and the tracked message. */
 static void compose(const struct queue* queue, const struct message* message,
-                    const struct recipient* recipient, struct tracked* tracked,
-                    struct buffer* out) {
+                    const struct recipient* recipient, struct buffer* out) {
   char date[64];
   time_t seconds = (time_t)(message->injected_ms / 1000);
   struct tm utc;
@@ -92,19 +110,17 @@ static void compose(const struct queue* queue, const struct message* message,
   buffer_format(out, "Received: from %s ([%s]) by %s with %s id %s;\r\n\t%s\r\n", message->helo,
                 message->peer, queue->domain,
                 strcmp(message->recv_method, "esmtp") == 0 ? "ESMTP" : "SMTP", message->id, date);
-  mime_track(buffer_span(&message->data), tracked, queue->tracking->base_url, out);
+  emit_tracked(queue, message, recipient, out);
 }
 
 /* Makes one attempt. Returns 0, or an errno value. */
 static int deliver(struct queue* queue, struct message* message, size_t index, const char* user) {
   const struct recipient* recipient = &message->recipients[index];
-  struct tracked* tracked = tracking_add(queue->tracking, message, index);
   struct buffer text = {0};
   struct buffer directory = {0};
-  compose(queue, message, recipient, tracked, &text);
+  compose(queue, message, recipient, &text);
   directory_of(queue, user, &directory);
   int code = maildir_deliver(directory.data, buffer_span(&text));
-  if (code != 0) tracking_remove(tracked);
   buffer_free(&text);
   buffer_free(&directory);
   return code;

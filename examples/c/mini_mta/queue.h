@@ -17,7 +17,7 @@ struct delivery; /* one recipient that waits for its next attempt */
 
 struct queue {
   struct events* events;
-  struct tracking* tracking;
+  const struct tracking* tracking;
   const char* domain;  /* the one local domain */
   const char* maildir; /* holds one Maildir for each user */
   char* users[QUEUE_USERS_MAX];

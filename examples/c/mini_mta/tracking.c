@@ -1,68 +1,67 @@
 /*
- * The table behind tracking URLs: a ring whose slot number is part of the token, so that a look-up
- * is one comparison.
+ * Tracking links: keys, HTML, the header fields.
  */
 #include "tracking.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-struct tracked* tracking_add(struct tracking* tracking, struct message* message, size_t recipient) {
-  size_t slot = tracking->next;
-  tracking->next = (slot + 1) % TRACKING_ENTRIES_MAX;
-  struct tracked* tracked = &tracking->entries[slot];
-  tracking_remove(tracked);
-  snprintf(tracked->token, sizeof tracked->token, "%04x", (unsigned)slot);
-  random_hex(tracked->token + 4, TRACKING_TOKEN_SIZE - 4);
-  tracked->message = message_retain(message);
-  tracked->recipient = recipient;
-  return tracked;
+enum { kRandomKeySize = 64 };
+
+static int32_t parts_without(const char* suppressed) {
+  static const struct {
+    const char* type;
+    int32_t part;
+  } kParts[] = {{"click", POSTHASTE_REWRITE_LINKS},
+                {"open", POSTHASTE_REWRITE_OPEN},
+                {"initial_open", POSTHASTE_REWRITE_INITIAL_OPEN}};
+  int32_t parts = POSTHASTE_REWRITE_ALL;
+  for (size_t i = 0; suppressed != NULL && i < sizeof kParts / sizeof kParts[0]; i++) {
+    if (strcmp(kParts[i].type, suppressed) == 0) parts &= ~kParts[i].part;
+  }
+  return parts;
 }
 
-/* A URL goes into a Location header: no blanks, no control characters, so no header can be smuggled
- * in. */
-static int is_trackable(struct span url) {
-  if (!span_starts_with(url, "http://") && !span_starts_with(url, "https://")) return 0;
-  if (url.size > TRACKING_URL_SIZE_MAX) return 0;
-  for (size_t i = 0; i < url.size; i++) {
-    unsigned char byte = (unsigned char)url.data[i];
-    if (byte <= ' ' || byte == 0x7f) return 0;
-  }
+int tracking_start(struct tracking* tracking, unsigned short port, const char* key,
+                   const char* suppressed, posthaste_error_t* error) {
+  char url[64];
+  char random_key[kRandomKeySize + 1];
+  snprintf(url, sizeof url, "http://127.0.0.1:%d", port);
+  random_hex(random_key, kRandomKeySize);
+  posthaste_engagement_conf_t* conf = posthaste_engagement_conf_new();
+  int32_t code = posthaste_engagement_conf_set(conf, "url", url, error);
+  if (code == POSTHASTE_OK)
+    code = posthaste_engagement_conf_set(conf, "keys", key == NULL ? random_key : key, error);
+  if (code == POSTHASTE_OK) code = posthaste_engagement_new(conf, &tracking->links, error);
+  posthaste_engagement_conf_free(conf);
+  tracking->parts = parts_without(suppressed);
+  return code == POSTHASTE_OK;
+}
+
+int tracking_rewrite(const struct tracking* tracking, struct span html, const char* context,
+                     int with_pixels, struct buffer* out) {
+  int32_t parts = tracking->parts & (with_pixels ? POSTHASTE_REWRITE_ALL : POSTHASTE_REWRITE_LINKS);
+  posthaste_text_t* text = NULL;
+  if (posthaste_engagement_rewrite(tracking->links, html.data, html.size, context, parts, &text,
+                                   NULL) != POSTHASTE_OK)
+    return 0;
+  buffer_append(out, posthaste_text_data(text), posthaste_text_size(text));
+  posthaste_text_free(text);
   return 1;
 }
 
-int tracked_add_link(struct tracked* tracked, struct span url, struct span name) {
-  size_t count = tracked->link_count;
-  if (!is_trackable(url) || count == TRACKING_LINKS_MAX) return -1;
-  struct link* links = realloc(tracked->links, (count + 1) * sizeof *links);
-  if (links == NULL) return -1;
-  links[count].url = span_copy(url);
-  links[count].name = span_copy(name);
-  tracked->links = links;
-  tracked->link_count = count + 1;
-  return (int)count;
-}
-
-struct tracked* tracking_find(struct tracking* tracking, struct span token) {
-  if (token.size != TRACKING_TOKEN_SIZE) return NULL;
-  char digits[5] = {token.data[0], token.data[1], token.data[2], token.data[3], '\0'};
-  size_t slot = (size_t)strtoul(digits, NULL, 16);
-  if (slot >= TRACKING_ENTRIES_MAX) return NULL;
-  struct tracked* tracked = &tracking->entries[slot];
-  return memcmp(tracked->token, token.data, TRACKING_TOKEN_SIZE) == 0 ? tracked : NULL;
-}
-
-void tracking_remove(struct tracked* tracked) {
-  for (size_t i = 0; i < tracked->link_count; i++) {
-    free(tracked->links[i].url);
-    free(tracked->links[i].name);
-  }
-  free(tracked->links);
-  message_release(tracked->message);
-  memset(tracked, 0, sizeof *tracked);
+void tracking_list_unsubscribe(const struct tracking* tracking, const char* context,
+                               struct buffer* out) {
+  posthaste_text_t* url = NULL;
+  if (posthaste_engagement_url(tracking->links, POSTHASTE_LINK_LIST_UNSUBSCRIBE, context, NULL,
+                               NULL, &url, NULL) != POSTHASTE_OK)
+    return;
+  buffer_format(out,
+                "List-Unsubscribe: <%s>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+                posthaste_text_data(url));
+  posthaste_text_free(url);
 }
 
 void tracking_free(struct tracking* tracking) {
-  for (size_t i = 0; i < TRACKING_ENTRIES_MAX; i++) tracking_remove(&tracking->entries[i]);
+  posthaste_engagement_free(tracking->links);
 }

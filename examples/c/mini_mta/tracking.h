@@ -1,49 +1,33 @@
 /*
- * The table behind tracking URLs: which recipient of which message a pixel or a link belongs to.
- * URLs carry only an unguessable token, so nobody can forge an open, read an address from a URL, or
- * use the server as an open redirect. The table is in memory and forgets the oldest entries: a real
- * server would store it or sign the facts into the URL.
+ * Tracking links of libposthaste_engagement: URLs that carry, signed, which recipient of which
+ * message they belong to. Nothing is stored here, nobody without the key can forge an open, and no
+ * URL leads anywhere but where the mail's own link led.
  */
 #ifndef MINI_MTA_TRACKING_H
 #define MINI_MTA_TRACKING_H
 
+#include <posthaste/engagement.h>
+
 #include "buffer.h"
-#include "message.h"
-
-enum {
-  TRACKING_ENTRIES_MAX = 4096,
-  TRACKING_LINKS_MAX = 1000,    /* per recipient; further links stay as they are */
-  TRACKING_URL_SIZE_MAX = 4096, /* longer links stay as they are */
-  TRACKING_TOKEN_SIZE = 4 + 32  /* slot and secret, in hexadecimal digits */
-};
-
-struct link {
-  char* url;
-  char* name; /* of data-msys-linkname; empty when there is none */
-};
-
-struct tracked {
-  char token[TRACKING_TOKEN_SIZE + 1]; /* empty: the slot is free */
-  struct message* message;
-  size_t recipient;
-  struct link* links;
-  size_t link_count;
-};
 
 struct tracking {
-  char base_url[64]; /* http://127.0.0.1:PORT */
-  struct tracked entries[TRACKING_ENTRIES_MAX];
-  size_t next;
+  posthaste_engagement_t* links;
+  int32_t parts; /* POSTHASTE_REWRITE_* that are put into HTML */
 };
 
-/* Makes an entry for one recipient's copy; valid until removed or TRACKING_ENTRIES_MAX others were
- * made. */
-struct tracked* tracking_add(struct tracking* tracking, struct message* message, size_t recipient);
-/* Registers a link; returns its index, or -1 when it cannot be tracked. */
-int tracked_add_link(struct tracked* tracked, struct span url, struct span name);
-/* Finds the entry of a token from a URL; null for anything else. */
-struct tracked* tracking_find(struct tracking* tracking, struct span token);
-void tracking_remove(struct tracked* tracked);
+/* Makes links that begin with http://127.0.0.1:PORT. key: null for a random one, with which links
+ * end when the server does. suppressed: a type of events that no link shall tell; may be null.
+ * Returns 0 on failure. */
+int tracking_start(struct tracking* tracking, unsigned short port, const char* key,
+                   const char* suppressed, posthaste_error_t* error);
+/* Writes HTML with its links replaced and, with_pixels, both pixels put in. context: JSON of the
+ * fields that the events of this copy have. Returns 0, with nothing written, when it cannot be. */
+int tracking_rewrite(const struct tracking* tracking, struct span html, const char* context,
+                     int with_pixels, struct buffer* out);
+/* Writes the fields for one-click unsubscription (RFC 8058), or nothing when no link can be made.
+ * A real server makes such links with https, and signs these fields by DKIM. */
+void tracking_list_unsubscribe(const struct tracking* tracking, const char* context,
+                               struct buffer* out);
 void tracking_free(struct tracking* tracking);
 
 #endif
