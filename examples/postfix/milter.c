@@ -19,7 +19,13 @@
 #include "fields.h"
 #include "report.h"
 
-enum { kSync_ms = 10000, kReport_bytes_max = 1 << 20, kPacket_bytes_max = 1 << 20 };
+enum {
+  kSync_ms = 10000,
+  kSyncPiece_ms = 250,
+  kProbeEvery_ms = 1000,
+  kReport_bytes_max = 1 << 20,
+  kPacket_bytes_max = 1 << 20
+};
 
 /* What all sessions share; set before the first one and only read then. libmilter gives its
  * callbacks no place for it. */
@@ -28,6 +34,8 @@ static struct {
   const struct options* options;
   struct contexts* contexts;
   atomic_llong complained_ms;
+  atomic_int disk_code; /* what is wrong with the disk, POSTHASTE_OK for nothing */
+  atomic_llong probed_ms;
 } shared;
 
 /* A connection, and the message that is coming in. */
@@ -256,6 +264,33 @@ static void complain(int32_t code) {
   buffer_free(&text);
 }
 
+/* Whether the caller is the one that tries a bad disk in this second. */
+static int is_probing(void) {
+  long long now = monotonic_ms();
+  long long before = atomic_load(&shared.probed_ms);
+  return now - before >= kProbeEvery_ms &&
+         atomic_compare_exchange_strong(&shared.probed_ms, &before, now);
+}
+
+/* Waits until everything pushed is on disk. Mail does not queue up before a disk that is full or
+ * stands still: one message in a second tries it, and the others are told what is known. */
+static int32_t wait_for_disk(void) {
+  int32_t known = atomic_load(&shared.disk_code);
+  int32_t code = POSTHASTE_E_TIMEOUT;
+  if (known != POSTHASTE_OK && !is_probing()) return known;
+  /* In pieces, since that a disk is full is told at the end of a wait only. */
+  for (int left_ms = known == POSTHASTE_OK ? kSync_ms : kSyncPiece_ms;
+       code == POSTHASTE_E_TIMEOUT && left_ms > 0; left_ms -= kSyncPiece_ms)
+    code = posthaste_sync(shared.engine, kSyncPiece_ms, NULL);
+  /* Memory mode has nothing to sync. */
+  if (code == POSTHASTE_E_STATE) code = POSTHASTE_OK;
+  if (known != POSTHASTE_OK && code == POSTHASTE_OK)
+    posthaste_log(shared.engine, POSTHASTE_LOG_INFO, "mail waits for the disk again");
+  atomic_store(&shared.probed_ms, monotonic_ms());
+  atomic_store(&shared.disk_code, code);
+  return code;
+}
+
 static sfsistat on_end(SMFICTX* context) {
   struct session* session = session_of(context);
   const char* queue_id = smfi_getsymval(context, "i");
@@ -268,11 +303,7 @@ static sfsistat on_end(SMFICTX* context) {
       events_injection(&session->events, span_of(queue_id), buffer_span(&session->fields),
                        session->recipients, session->recipient_count);
   if (code == POSTHASTE_OK) code = push_report(session);
-  if (code == POSTHASTE_OK) {
-    code = posthaste_sync(shared.engine, kSync_ms, NULL);
-    /* Memory mode has nothing to sync. */
-    if (code == POSTHASTE_E_STATE) code = POSTHASTE_OK;
-  }
+  if (code == POSTHASTE_OK) code = wait_for_disk();
   reset(session);
   if (code == POSTHASTE_OK) return SMFIS_CONTINUE;
   complain(code);

@@ -4,8 +4,10 @@ Usage: postfix_test.py [--long]; POSTHASTE_POSTFIX names the daemon. Wants root.
 """
 
 import collections
+import contextlib
 import os
 import pathlib
+import re
 import shutil
 import smtplib
 import subprocess
@@ -283,6 +285,73 @@ class PostfixTest(unittest.TestCase):
             outcomes += self.send(mixed(20, number * 100 + 50))
         self.expect_the_log(outcomes)
         self.assertNotIn("lines may be missing", self.daemon.output())
+
+    def test_a_full_spool_holds_up_no_mail_and_the_log_is_caught_up_with(self):
+        self.start_with_a_full_spool()
+        begin = time.monotonic()
+        outcomes = self.send(mixed(40))
+        # The first ones wait a moment, and nobody does behind them.
+        self.assertLess(time.monotonic() - begin, 10)
+        self.filler.unlink()
+        self.receiver.come_back()
+        # The follower waited with its log, so nothing of that is lost.
+        self.expect_attempts()
+        late = [mail_case.Mail((f"accept-late{number}@hop.test",)) for number in range(30)]
+        for mail in late:
+            outcomes += self.send([mail])
+            time.sleep(0.1)
+        self.expect_attempts()
+        injected = {event["rcpt_to"] for event in self.receiver.events("injection")}
+        self.assertLessEqual({mail.recipients[0] for mail in late[15:]}, injected)
+
+    def test_a_full_spool_turns_mail_away_at_once_when_events_are_needed(self):
+        self.start_with_a_full_spool("without_event tempfail")
+        begin = time.monotonic()
+        outcomes = self.send([mail_case.Mail((f"accept-{number}@hop.test",)) for number in range(60)])
+        self.assertLess(time.monotonic() - begin, 10)
+        self.assertEqual({outcome.end[0] for outcome in outcomes}, {451}, self.daemon.output())
+        self.filler.unlink()
+        self.receiver.come_back()
+
+        def is_taken():
+            time.sleep(0.1)
+            return self.send([mail_case.Mail(("accept-late@hop.test",))])[0].end[0] == 250
+
+        wait_until(is_taken, "mail to be taken again", 20)
+        self.receiver.wait_for(1, "injection")
+
+    def start_with_a_full_spool(self, *lines):
+        """Another daemon in the place of the first, with its spool on a small disk that has no room. The receiver is down:
+        deliveries would make room."""
+        self.receiver.go_down()
+        disk = self.folder / "disk"
+        disk.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "posthaste", str(disk)], check=False,
+                                 stderr=subprocess.DEVNULL)
+        if mounted.returncode != 0:
+            self.skipTest("a full spool needs a file system of its own")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(disk)], check=True)
+        self.daemon.stop()
+        with open(self.daemon.config, "a", encoding="utf-8") as config:
+            config.write("\n".join([f"engine spool.dir {disk}/spool", "engine spool.file_bytes 256KiB", *lines, ""]))
+        self.daemon.start()
+        self.filler = disk / "filler"
+        large = b"\r\n ".join([b"x" * 70] * 300)
+
+        def is_full():
+            # Again and again, as the engine gives back what it kept for such a case.
+            with open(self.filler, "ab", buffering=0) as filler, contextlib.suppress(OSError):
+                while filler.write(bytes(4096)) == 4096:
+                    pass
+            # What the journal has left is used up by events that are large.
+            self.send([mail_case.Mail(("accept-large@hop.test",), subject=large)])
+            return re.search("events of mail are lost|mail is turned away", self.daemon.output())
+
+        wait_until(is_full, "a full spool", 60)
+
+    def expect_attempts(self):
+        wait_until(lambda: not self.postfix.queue() or time.sleep(0.3), "an empty queue", 60)
+        wait_until(lambda: self.attempts_of_events() == self.attempts_of_log() or time.sleep(0.2), "the events of the log", 30)
 
 
 if __name__ == "__main__":
