@@ -7,7 +7,7 @@
  */
 #include <posthaste/posthaste.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "contexts.h"
 #include "follower.h"
@@ -53,6 +53,8 @@ int main(int argc, char** argv) {
   struct options options;
   struct buffer error = {0};
   int is_served = 0;
+  /* Else the C library looks at /etc/localtime for each line of the log. */
+  setenv("TZ", ":/etc/localtime", 0);
   if (argc != 2) {
     fprintf(stderr, "usage: posthaste-postfix CONFIGURATION\n");
     return 2;

@@ -15,17 +15,12 @@
 #include <time.h>
 
 #include "../c/mini_mta/headers.h"
+#include "disk.h"
 #include "events.h"
 #include "fields.h"
 #include "report.h"
 
-enum {
-  kSync_ms = 10000,
-  kSyncPiece_ms = 250,
-  kProbeEvery_ms = 1000,
-  kReport_bytes_max = 1 << 20,
-  kPacket_bytes_max = 1 << 20
-};
+enum { kReport_bytes_max = 1 << 20, kPacket_bytes_max = 1 << 20 };
 
 /* What all sessions share; set before the first one and only read then. libmilter gives its
  * callbacks no place for it. */
@@ -33,9 +28,8 @@ static struct {
   posthaste_t* engine;
   const struct options* options;
   struct contexts* contexts;
+  struct disk* disk;
   atomic_llong complained_ms;
-  atomic_int disk_code; /* what is wrong with the disk, POSTHASTE_OK for nothing */
-  atomic_llong probed_ms;
 } shared;
 
 /* A connection, and the message that is coming in. */
@@ -264,33 +258,6 @@ static void complain(int32_t code) {
   buffer_free(&text);
 }
 
-/* Whether the caller is the one that tries a bad disk in this second. */
-static int is_probing(void) {
-  long long now = monotonic_ms();
-  long long before = atomic_load(&shared.probed_ms);
-  return now - before >= kProbeEvery_ms &&
-         atomic_compare_exchange_strong(&shared.probed_ms, &before, now);
-}
-
-/* Waits until everything pushed is on disk. Mail does not queue up before a disk that is full or
- * stands still: one message in a second tries it, and the others are told what is known. */
-static int32_t wait_for_disk(void) {
-  int32_t known = atomic_load(&shared.disk_code);
-  int32_t code = POSTHASTE_E_TIMEOUT;
-  if (known != POSTHASTE_OK && !is_probing()) return known;
-  /* In pieces, since that a disk is full is told at the end of a wait only. */
-  for (int left_ms = known == POSTHASTE_OK ? kSync_ms : kSyncPiece_ms;
-       code == POSTHASTE_E_TIMEOUT && left_ms > 0; left_ms -= kSyncPiece_ms)
-    code = posthaste_sync(shared.engine, kSyncPiece_ms, NULL);
-  /* Memory mode has nothing to sync. */
-  if (code == POSTHASTE_E_STATE) code = POSTHASTE_OK;
-  if (known != POSTHASTE_OK && code == POSTHASTE_OK)
-    posthaste_log(shared.engine, POSTHASTE_LOG_INFO, "mail waits for the disk again");
-  atomic_store(&shared.probed_ms, monotonic_ms());
-  atomic_store(&shared.disk_code, code);
-  return code;
-}
-
 static sfsistat on_end(SMFICTX* context) {
   struct session* session = session_of(context);
   const char* queue_id = smfi_getsymval(context, "i");
@@ -303,7 +270,7 @@ static sfsistat on_end(SMFICTX* context) {
       events_injection(&session->events, span_of(queue_id), buffer_span(&session->fields),
                        session->recipients, session->recipient_count);
   if (code == POSTHASTE_OK) code = push_report(session);
-  if (code == POSTHASTE_OK) code = wait_for_disk();
+  if (code == POSTHASTE_OK) code = disk_wait(shared.disk);
   reset(session);
   if (code == POSTHASTE_OK) return SMFIS_CONTINUE;
   complain(code);
@@ -359,7 +326,9 @@ int milter_run(posthaste_t* engine, const struct options* options, struct contex
     buffer_format(error, "the milter cannot listen at %s", options->milter);
     return 0;
   }
-  if (smfi_main() == MI_SUCCESS) return 1;
-  buffer_format(error, "the milter at %s ended", options->milter);
-  return 0;
+  shared.disk = disk_open(engine);
+  int is_served = smfi_main() == MI_SUCCESS;
+  disk_close(shared.disk);
+  if (!is_served) buffer_format(error, "the milter at %s ended", options->milter);
+  return is_served;
 }
