@@ -40,7 +40,7 @@ typedef struct posthaste_engagement_conf posthaste_engagement_conf_t;
  * url.max_length (2000): of a link. One that would be longer carries only message_id,
  * transmission_id, rcpt_to, customer_id, subaccount_id, campaign_id, template_id and
  * template_version of its context; one that is too long even so is not made.
- * seen.max (131072): how many messages' first opens are remembered, 8 bytes each.
+ * seen.max (131072): how many messages' first opens are remembered, some 18 bytes each.
  * proxies (empty): addresses of reverse proxies, separated by commas, whose X-Forwarded-For is
  * believed.
  *

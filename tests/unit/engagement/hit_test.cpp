@@ -1,7 +1,12 @@
 #include "engagement/hit.h"
 
+#include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <memory>
+#include <random>
+#include <thread>
+#include <vector>
 
 #include "engagement/seen_table.h"
 #include "engagement/settings.h"
@@ -175,17 +180,48 @@ TEST_CASE("A visit is the first one until it was noted", "[engagement][seen]") {
 
 TEST_CASE("A visit that was forgotten is a first one again, and no other is",
           "[engagement][seen]") {
-  SeenTable seen(16);
+  SeenTable seen(3);
   seen.note(5);
+  seen.note(6);
   seen.forget(5);
+  seen.forget(7);
+  CHECK(seen.note(6));
   CHECK_FALSE(seen.note(5));
-  seen.forget(5 + 16);
   CHECK(seen.note(5));
 }
 
-TEST_CASE("A newer visit may push an older one out, and memory stays", "[engagement][seen]") {
-  SeenTable seen(16);
-  seen.note(5);
-  CHECK_FALSE(seen.note(5 + 16));
-  CHECK_FALSE(seen.note(5));
+TEST_CASE("A newer visit takes the place of the oldest one that it meets, and memory stays",
+          "[engagement][seen]") {
+  SeenTable seen(3);
+  for (uint64_t id = 1; id <= 7; ++id) CHECK_FALSE(seen.note(id));
+  for (uint64_t id = 1; id <= 7; ++id) CHECK(seen.note(id));
+  CHECK_FALSE(seen.note(8));
+  for (uint64_t id = 2; id <= 8; ++id) CHECK(seen.note(id));
+  CHECK_FALSE(seen.note(1));
+  CHECK_FALSE(seen.note(2));
+}
+
+TEST_CASE("A table that is half full forgets nearly nothing", "[engagement][seen]") {
+  SeenTable seen(10'000);
+  std::mt19937_64 random;
+  std::vector<uint64_t> ids;
+  for (int i = 0; i < 5'000; ++i) ids.push_back(random());
+  for (const uint64_t id : ids) seen.note(id);
+  const auto forgotten =
+      std::count_if(ids.begin(), ids.end(), [&](uint64_t id) { return !seen.note(id); });
+  CHECK(forgotten < 20);
+}
+
+TEST_CASE("Of first visits in many threads exactly one is first", "[engagement][seen]") {
+  constexpr uint64_t kIds = 2'000;
+  SeenTable seen(kIds * 4);
+  std::atomic<uint64_t> first_count{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (uint64_t id = 1; id <= kIds; ++id) first_count += seen.note(id) ? 0 : 1;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(first_count == kIds);
 }
