@@ -72,15 +72,6 @@ void buffer_format(struct buffer* buffer, const char* format, ...) {
   buffer->size += (size_t)size;
 }
 
-void buffer_insert(struct buffer* buffer, size_t position, struct span span) {
-  if (span.size == 0) return;
-  reserve(buffer, span.size);
-  memmove(buffer->data + position + span.size, buffer->data + position, buffer->size - position);
-  memcpy(buffer->data + position, span.data, span.size);
-  buffer->size += span.size;
-  buffer->data[buffer->size] = '\0';
-}
-
 void buffer_consume(struct buffer* buffer, size_t size) {
   if (size == 0) return;
   memmove(buffer->data, buffer->data + size, buffer->size - size);

@@ -31,7 +31,6 @@ void buffer_append_span(struct buffer* buffer, struct span span);
 void buffer_append_text(struct buffer* buffer, const char* text);
 void buffer_format(struct buffer* buffer, const char* format, ...)
     __attribute__((format(printf, 2, 3)));
-void buffer_insert(struct buffer* buffer, size_t position, struct span span);
 /* Removes bytes at the front. */
 void buffer_consume(struct buffer* buffer, size_t size);
 struct span buffer_span(const struct buffer* buffer);
