@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+#include <vector>
 
+#include "core/crash_point.h"
 #include "spool/store.h"
 
 namespace posthaste::spool {
@@ -13,6 +16,7 @@ namespace {
 
 // The mark by which is_damage() knows an error.
 constexpr const char* kDamageKey = "damaged database";
+constexpr sqlite3_int64 kLogPieceBytes = 64 << 10;
 
 bool is_damage_code(int code) {
   return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
@@ -82,6 +86,24 @@ void Database::leave_log() {
   if (handle_) sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
 }
 
+core::Result<> Database::secure_log() {
+  sqlite3_file* log = nullptr;
+  note(sqlite3_file_control(handle_, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log));
+  const bool has_log = is_ok() && log && log->pMethods;
+  sqlite3_int64 size = 0;
+  if (has_log) note_file(log, log->pMethods->xFileSize(log, &size));
+  std::vector<char> piece(has_log ? kLogPieceBytes : 0);
+  for (sqlite3_int64 offset = 0; offset < size && is_ok(); offset += kLogPieceBytes) {
+    const int length = static_cast<int>(std::min(size - offset, kLogPieceBytes));
+    note_file(log, log->pMethods->xRead(log, piece.data(), length, offset));
+    if (is_ok()) note_file(log, log->pMethods->xWrite(log, piece.data(), length, offset));
+  }
+  if (size > 0 && is_ok()) note_file(log, log->pMethods->xSync(log, SQLITE_SYNC_NORMAL));
+  core::crash_point("store: log secured");
+  if (!is_ok()) leave_log();
+  return result();
+}
+
 bool Database::exec(const char* sql) {
   if (is_ok()) note(sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr));
   return is_ok();
@@ -93,6 +115,15 @@ void Database::note(int code) {
   code_ = code;
   system_error_ = handle_ ? sqlite3_system_errno(handle_) : 0;
   text_ = handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
+}
+
+// A failure of a file that SQLite was not asked for.
+void Database::note_file(sqlite3_file* file, int code) {
+  if (!is_ok() || code == SQLITE_OK) return;
+  code_ = code;
+  text_ = sqlite3_errstr(code);
+  system_error_ = 0;
+  file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &system_error_);
 }
 
 void Database::note_damage(std::string text) {

@@ -48,11 +48,17 @@ class Database {
 
   // What is damaged, or refused, stays as it was found: the log is not moved into it at the end.
   void leave_log();
+  // Writes the log once more, byte for byte in its place, and syncs it. What an earlier process
+  // could not sync may be in it as the kernel remembers it, and on no disk; the kernel would call a
+  // sync alone a success. Before anything is written or believed; needs no room.
+  core::Result<> secure_log();
 
   sqlite3* handle() const { return handle_; }
   const std::string& path() const { return path_; }
 
  private:
+  void note_file(sqlite3_file* file, int code);
+
   sqlite3* handle_ = nullptr;
   std::string path_;
   int code_ = SQLITE_OK;

@@ -83,6 +83,7 @@ core::Result<> SqliteStore::open_writer() {
   }
   if (auto prepared = prepare_schema(database_); !prepared) return prepared;
   if (auto logging = use_log(database_, options_.sync); !logging) return logging;
+  if (auto secured = database_.secure_log(); !secured) return secured;
   sqlite3_wal_hook(
       database_.handle(),
       [](void* user_data, sqlite3*, const char*, int pages) {

@@ -141,7 +141,6 @@ class SqliteStore final : public DurableStore {
   // Runs `body` in a transaction that is synced at every level.
   core::Result<> write_synced(const std::function<void()>& body);
   core::Error checkpoint(int mode);
-  core::Result<> renew_log();
   core::Result<> remove_aged(core::WallTime now, CommitOutcome& outcome);
   core::Result<> give_back_space();
   void forget_unused_webhooks();
@@ -177,7 +176,6 @@ class SqliteStore final : public DurableStore {
   Database database_;
   std::unique_ptr<SqliteWriter> writer_;
   int log_pages_ = 0;                // in the log, as of the last commit
-  bool is_log_doubtful_ = true;      // an earlier process may have left in it what is on no disk
   uint64_t commits_count_ = 0;       // since the last maintenance
   core::WallTime letters_looked_{};  // when aged dead letters were looked for
 

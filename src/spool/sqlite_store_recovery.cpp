@@ -50,9 +50,6 @@ core::Result<RecoveredState> SqliteStore::recover() {
     }
   }
   if (auto read = database_.result(); !read) return read.error();
-  // A disk that refuses this must not keep the spool from being read; it is tried again before
-  // anything is written.
-  static_cast<void>(renew_log());
   return state;
 }
 

@@ -35,7 +35,6 @@ bool changes_webhooks(const OperationQueue::Taken& taken) {
 core::Result<CommitOutcome> SqliteStore::commit(RecordSource& records) {
   const std::lock_guard lock(writer_mutex_);
   CommitOutcome outcome;
-  if (auto renewed = renew_log(); !renewed) return renewed.error();
   OperationQueue::Taken taken = queue_.take();
   take_attempts();
   const uint64_t journal_file = journal_file_;
@@ -112,7 +111,6 @@ void SqliteStore::put_back_attempts() {
 }
 
 core::Result<> SqliteStore::write_synced(const std::function<void()>& body) {
-  if (auto renewed = renew_log(); !renewed) return renewed;
   if (options_.sync != SyncLevel::Full) database_.exec("PRAGMA synchronous=FULL");
   core::Result<> committed;
   {
@@ -190,18 +188,6 @@ core::Error SqliteStore::checkpoint(int mode) {
   if ((code & 0xff) == SQLITE_BUSY) return {};
   database_.note(code);
   return database_.take_error();
-}
-
-// What an earlier process could not sync may be in the log as the kernel remembers it, and never on
-// the disk: what is written behind it would be lost with it. So nothing is before the log begins
-// anew. Where there is no room for that it goes on all the same, since only what is written makes
-// room.
-core::Result<> SqliteStore::renew_log() {
-  if (!is_log_doubtful_) return {};
-  const core::Error error = checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
-  is_log_doubtful_ = error.code != core::ErrorCode::Ok;
-  if (is_log_doubtful_ && error.code != core::ErrorCode::SpoolFull) return error;
-  return {};
 }
 
 core::Result<CommitOutcome> SqliteStore::maintain(core::WallTime now) {
