@@ -95,6 +95,7 @@ void DurableLedger::on_begin(const test::SimExchange& exchange, const Moment& mo
   note(requests_.on_begin(exchange, moment));
   if (is_token_request(exchange.request)) return;
   const std::string& url = exchange.request.url;
+  trace_.line("begin {} {}", url, id_of(exchange));
   Receiver& receiver = receivers_[url];
   ++receiver.running_count;
   if (webhook_of(url) == kSteady && receiver.running_count > 1) {

@@ -22,7 +22,7 @@ constexpr BreakInfo kBreaks[] = {
     {"SealedCredentials", Break::SealedCredentials, " credentials coding signature token "},
     {"OldTimestamp", Break::OldTimestamp, " signature "},
     {"CodedAgain", Break::CodedAgain, " coding "},
-    {"ChangedBytes", Break::ChangedBytes, " bytes "},
+    {"ChangedBytes", Break::ChangedBytes, " bytes signature "},
     {"TwoTokenRequests", Break::TwoTokenRequests, " token "},
 };
 

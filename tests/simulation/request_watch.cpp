@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <utility>
@@ -170,21 +171,25 @@ RequestWatch::Finding RequestWatch::on_begin(const test::SimExchange& exchange,
   const auto seen = seen_.find({request.url, id_of(request)});
   const Seen* const before = seen == seen_.end() ? nullptr : &seen->second;
   Finding first;
+  std::vector<core::WebhookPtr> fitting;
   for (const Candidate& candidate : candidates(request.url)) {
     Finding finding = check(request, candidate, before, moment);
-    if (finding) {
-      if (!first) first = std::move(finding);
-      continue;
+    if (!finding) {
+      fitting.push_back(candidate.webhook);
+    } else if (!first) {
+      first = std::move(finding);
     }
-    count(request, candidate.webhook, before);
-    running_[request.id] = candidate.webhook;
-    seen_[{request.url, id_of(request)}] = {life_, candidate.webhook,
-                                            header_of(request, "Content-Encoding"),
-                                            header_of(request, "webhook-timestamp"), false};
-    return {};
   }
-  if (first) return first;
-  return Violation{"credentials", request.url + " is nobody's target"};
+  if (fitting.empty()) {
+    if (first) return first;
+    return Violation{"credentials", request.url + " is nobody's target"};
+  }
+  count(request, fitting.front(), before);
+  seen_[{request.url, id_of(request)}] = {life_, fitting.front(),
+                                          header_of(request, "Content-Encoding"),
+                                          header_of(request, "webhook-timestamp"), false};
+  running_[request.id] = std::move(fitting);
+  return {};
 }
 
 RequestWatch::Finding RequestWatch::check(const transport::Request& request,
@@ -295,11 +300,11 @@ RequestWatch::Finding RequestWatch::on_end(const test::SimExchange& exchange,
   }
   const auto place = running_.find(request.id);
   if (place == running_.end()) return {};
-  const core::WebhookPtr carries = place->second;
+  const std::vector<core::WebhookPtr> fitting = std::move(place->second);
   running_.erase(place);
   const int32_t status = exchange.is_cancelled ? 0 : exchange.completion.status;
   const std::string& id = id_of(request);
-  if (uses_tokens(*carries) && (status == 400 || status == 401)) {
+  if (uses_tokens(*fitting.front()) && (status == 400 || status == 401)) {
     tokens_.on_refused(token_of(request));
     seen_[{request.url, id}].is_token_refused = true;
   }
@@ -312,10 +317,11 @@ RequestWatch::Finding RequestWatch::on_end(const test::SimExchange& exchange,
   const bool is_whole = exchange.body.size() == exchange.body_size_bytes;
   if (!given || !is_whole) return {};
   ++counts_["signature verified"];
-  if (*given == signature_of(carries->settings.signing_secrets, id,
-                             header_of(request, "webhook-timestamp"), json)) {
-    return {};
-  }
+  const std::string timestamp = header_of(request, "webhook-timestamp");
+  const bool is_right = std::any_of(fitting.begin(), fitting.end(), [&](const auto& webhook) {
+    return *given == signature_of(webhook->settings.signing_secrets, id, timestamp, json);
+  });
+  if (is_right) return {};
   return Violation{"signature", fmt::format("batch {} for {} has a wrong one", id, request.url)};
 }
 

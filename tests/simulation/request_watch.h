@@ -101,10 +101,12 @@ class RequestWatch {
   uint64_t taken_count_ = 0;
   std::map<BatchKey, Seen> seen_;
   // In this life.
-  std::map<uint64_t, core::WebhookPtr> running_;  // whose settings it has, by request
-  std::map<std::string, core::Instant> asked_;    // for a token, by its key
-  std::set<BatchKey> uncoded_;                    // batches that were refused for their coding
-  std::set<std::string> refusing_;                // addresses of such
+  // Whose settings a request may have: more than one while a change is taken, and they differ in
+  // nothing that shows before its body does.
+  std::map<uint64_t, std::vector<core::WebhookPtr>> running_;
+  std::map<std::string, core::Instant> asked_;  // for a token, by its key
+  std::set<BatchKey> uncoded_;                  // batches that were refused for their coding
+  std::set<std::string> refusing_;              // addresses of such
 };
 
 }  // namespace posthaste::simulation
